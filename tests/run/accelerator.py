@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: MIT
+"""Chooses KVM or TCG for one kernel, by trying.
+
+A /dev/kvm that opens proves nothing: it may be emulated, or too restricted for a whole kernel. So
+the very kernel is booted to init once under KVM, with QEMU's own firmware (the host is on trial
+here, not Mayfly), within a time limit. The answer is kept per kernel, QEMU and boot of the host.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import platform
+import subprocess
+
+import initramfs
+
+QEMU = "qemu-system-x86_64"
+KVM = "kvm"
+# One thread per virtual CPU: a microvm guest waits for a timer that a starved single thread of TCG
+# may never deliver.
+TCG = "tcg,thread=multi"
+TRIAL_SECONDS = 15
+TRIAL_WORD = "accelerator-trial-reached-init"
+TRIAL_INIT = f"""#!/bin/busybox sh
+/bin/busybox echo {TRIAL_WORD}
+/bin/busybox reboot -f
+"""
+TRIAL_COMMAND_LINE = "console=ttyS0 reboot=t panic=-1"
+# QEMU's TSC under TCG: the host's on x86, a nanosecond clock elsewhere.
+NANOSECOND_CLOCK_KHZ = 1_000_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """An argument for -accel, and why it was chosen (one line)."""
+
+    option: str
+    reason: str
+
+
+def _identity(kernel):
+    """What the trial's answer depends on."""
+    parts = [
+        pathlib.Path(kernel).read_bytes(),
+        subprocess.run([QEMU, "--version"], stdout=subprocess.PIPE, check=True).stdout,
+        pathlib.Path("/proc/sys/kernel/random/boot_id").read_bytes(),
+    ]
+    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
+
+
+def _reaches_init(kernel, busybox, archive):
+    initramfs.write_whole(archive, initramfs.build(TRIAL_INIT, busybox))
+    command = [QEMU, "-accel", KVM, "-machine", "q35", "-m", "512", "-nodefaults"]
+    command += ["-display", "none", "-no-reboot", "-serial", "stdio"]
+    command += ["-kernel", kernel, "-initrd", archive, "-append", TRIAL_COMMAND_LINE]
+    try:
+        result = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=TRIAL_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return False
+    return TRIAL_WORD.encode() in result.stdout
+
+
+def choose(kernel, build_folder, busybox=None):
+    """Returns the Choice for `kernel`, from a trial or from what an earlier one found."""
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return Choice(TCG, "/dev/kvm is not there or may not be opened")
+    folder = pathlib.Path(build_folder, "kvm-trial")
+    answer = folder / f"{_identity(kernel)}.json"
+    if not answer.exists():
+        works = _reaches_init(kernel, busybox, folder / f"trial-{os.getpid()}.cpio")
+        initramfs.write_whole(answer, json.dumps({"kvm": works}).encode())
+    if json.loads(answer.read_text())["kvm"]:
+        return Choice(KVM, "a trial boot of this kernel reached init with it")
+    return Choice(
+        TCG, f"a trial boot of this kernel with KVM did not reach init in {TRIAL_SECONDS} s"
+    )
+
+
+def machine_type(machine):
+    """The type in an argument for -machine: `microvm` in `microvm,acpi=off`."""
+    first = machine.split(",")[0]
+    return first.removeprefix("type=")
+
+
+def tsc_khz():
+    """The frequency of a guest's TSC under TCG, near enough for the guest's clock."""
+    if platform.machine() not in ("x86_64", "i686"):
+        return NANOSECOND_CLOCK_KHZ
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("cpu MHz"):
+            return int(float(line.split(":")[1]) * 1000)
+    return NANOSECOND_CLOCK_KHZ
+
+
+def needed_parameters(machine, accelerator):
+    """Kernel parameters without which Linux cannot run there, with any firmware.
+
+    On a microvm with ACPI (hardware-reduced) Linux uses neither PIT nor RTC nor PM timer, so under
+    TCG it has nothing to measure its TSC against, and hangs unless it is told.
+    """
+    if accelerator.startswith("tcg") and machine_type(machine) == "microvm":
+        return [f"tsc_early_khz={tsc_khz()}"]
+    return []

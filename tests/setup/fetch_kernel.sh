@@ -1,0 +1,157 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Gets one of the distribution's kernels and unpacks it, without installing anything.
+#
+#   fetch_kernel.sh cloud|generic|rt|i386 [folder]      (default folder: build/kernels)
+#
+# Leaves in <folder>/<flavour>/:
+#   vmlinuz        the packaged bzImage
+#   modules/       its modules: kernel/, modules.order, ...
+#   release        one line, what `uname -r` will say
+#   busybox        a static busybox of the same architecture (i386 only)
+# and prints the path of vmlinuz. What is already there is not fetched again.
+#
+# Packages come from apt's configured sources. Where the system's package lists do not know a
+# package (another architecture, or lists never fetched or out of date), a private set of lists
+# below <folder>/.apt-<architecture>/ is used; the system's apt configuration, lists and list of
+# architectures stay as they are.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+
+fail() {
+    printf 'fetch_kernel: %s\n' "$*" >&2
+    exit 1
+}
+
+# The metapackages that stand for a flavour; the first one known to apt is used.
+metapackages() {
+    case $1 in
+        cloud) echo linux-image-cloud-amd64 linux-image-virtual ;;
+        generic) echo linux-image-amd64 linux-image-generic ;;
+        rt) echo linux-image-rt-amd64 ;;
+        i386) echo linux-image-686-pae linux-image-686 ;;
+        *) fail "unknown flavour '$1' (cloud, generic, rt, i386)" ;;
+    esac
+}
+
+architecture_of() { if [[ $1 == i386 ]]; then echo i386; else echo amd64; fi; }
+
+# Fills the array `apt_options` for the private lists of one architecture.
+use_private_lists() {
+    local architecture=$1 state=$folder/.apt-$1
+    mkdir -p "$state"/{state/lists/partial,cache/archives/partial}
+    : >"$state/status"
+    apt_options=(
+        -o "APT::Architecture=$architecture" -o "APT::Architectures=$architecture"
+        -o "Dir::State=$state/state" -o "Dir::State::status=$state/status"
+        -o "Dir::Cache=$state/cache" -o Acquire::Languages=none
+    )
+    # A source that lacks this architecture fails; only the packages asked for matter.
+    apt-get "${apt_options[@]}" update -qq >"$state/log" 2>&1 || true
+}
+
+# The versioned package that the flavour's metapackage stands for today; fails if unknown.
+concrete_package() {
+    local name image
+    for name in $(metapackages "$1"); do
+        image=$(apt-cache "${apt_options[@]}" depends "$name" 2>/dev/null |
+            sed -n 's/^ *Depends: \(linux-image-[0-9][^ ]*\)$/\1/p' | head -n 1)
+        if [[ -n $image ]]; then
+            printf '%s\n' "$image"
+            return
+        fi
+    done
+    return 1
+}
+
+# Ubuntu keeps the modules in packages of their own; Debian has no such package.
+module_packages() {
+    apt-cache "${apt_options[@]}" depends "$1" 2>/dev/null |
+        sed -n 's/^ *Depends: \(linux-modules-[0-9][^ ]*\)$/\1/p'
+}
+
+# Downloads and unpacks packages; fails quietly when apt cannot provide one of them.
+unpack() {
+    local target=$1 package
+    shift
+    mkdir -p "$target/debs"
+    (cd "$target/debs" && apt-get "${apt_options[@]}" -o APT::Sandbox::User=root \
+        download -qq "$@" >"$target/download.log" 2>&1) || return 1
+    for package in "$target"/debs/*.deb; do
+        dpkg-deb -x "$package" "$target/root" || return 1
+    done
+}
+
+download_flavour() {
+    local flavour=$1 target=$2 image
+    local packages=()
+    image=$(concrete_package "$flavour") || return 1
+    mapfile -t packages < <(module_packages "$image")
+    packages+=("$image")
+    if [[ $flavour == i386 ]]; then
+        packages+=(busybox-static)
+    fi
+    unpack "$target" "${packages[@]}"
+}
+
+# Moves what matters from the unpacked packages into its final form.
+arrange() {
+    local work=$1 image modules busybox
+    image=$(compgen -G "$work/root/boot/vmlinuz-*") || fail 'the package holds no /boot/vmlinuz-*'
+    modules=$(compgen -G "$work/root/lib/modules/*" || compgen -G "$work/root/usr/lib/modules/*") ||
+        fail 'the package holds no modules'
+    mkdir "$work/done"
+    mv "$image" "$work/done/vmlinuz"
+    # Some packages keep their kernel readable by root only.
+    chmod 644 "$work/done/vmlinuz"
+    basename "$modules" >"$work/done/release"
+    mv "$modules" "$work/done/modules"
+    for busybox in "$work"/root/bin/busybox "$work"/root/usr/bin/busybox; do
+        if [[ -f $busybox ]]; then
+            mv "$busybox" "$work/done/busybox"
+        fi
+    done
+}
+
+fetch() {
+    local flavour=$1 architecture work log
+    architecture=$(architecture_of "$flavour")
+    command -v apt-get >/dev/null || fail "no apt-get here to get a kernel with; give one: KERNEL="
+    work=$(mktemp -d "$folder/.$flavour.XXXXXX")
+    # shellcheck disable=SC2064
+    trap "rm -rf '$work'" EXIT
+    printf 'fetch_kernel: getting the %s kernel package\n' "$flavour" >&2
+    apt_options=()
+    if [[ $architecture != "$(dpkg --print-architecture)" ]] ||
+        ! download_flavour "$flavour" "$work/first"; then
+        use_private_lists "$architecture"
+        if ! download_flavour "$flavour" "$work/first"; then
+            log=$work/first/download.log
+            [[ -f $log ]] && cat "$log" >&2
+            fail "apt knows no package for the $flavour kernel ($(metapackages "$flavour"))"
+        fi
+    fi
+    arrange "$work/first"
+    mv -T "$work/first/done" "$folder/$flavour"
+}
+
+main() {
+    local flavour=${1:?a flavour is needed: cloud, generic, rt or i386}
+    metapackages "$flavour" >/dev/null
+    folder=${2:-$root/build/kernels}
+    if [[ ! -f $folder/$flavour/vmlinuz ]]; then
+        mkdir -p "$folder"
+        folder=$(cd "$folder" && pwd)
+        # Tests run side by side: one fetches, the others wait and find it done.
+        exec 9>"$folder/.lock"
+        flock 9
+        if [[ ! -f $folder/$flavour/vmlinuz ]]; then
+            fetch "$flavour"
+        fi
+    fi
+    printf '%s\n' "$folder/$flavour/vmlinuz"
+}
+
+main "$@"
