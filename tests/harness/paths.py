@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: MIT
+"""Where the things under test and their parts are."""
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PAYLOADS = ROOT / "build/tests/payload"
+SEEN = ROOT / "build/tests/seen"
+SEABIOS = Path("/usr/share/seabios/bios-256k.bin")
+QBOOT = Path("/usr/share/qemu/qboot.rom")
+
+
+def firmware() -> Path:
+    """The ROM image under test."""
+    return Path(os.environ.get("MAYFLY_FIRMWARE", ROOT / "build/fw.bin"))

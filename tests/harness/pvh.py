@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+"""Builds ELF kernels with a PVH entry point, 32-bit and 64-bit.
+
+Formats: System V ABI (ELF), Xen docs/misc/pvh.pandoc (the note), Linux' own notes as in vmlinux.
+"""
+
+import struct
+
+from .bzimage import PROGRAM_MAGIC, round_up
+from .paths import PAYLOADS
+
+BASE = 0x1000000  # payload.mk links the PVH payload there
+
+PT_LOAD = 1
+PT_NOTE = 4
+EM_386 = 3
+EM_X86_64 = 62
+PAGE = 4096
+
+XEN_ELFNOTE_GUEST_OS = 6
+XEN_ELFNOTE_PHYS32_ENTRY = 18
+LINUX_ELFNOTE_BUILD_SALT = 0x100
+
+MIB = 1 << 20
+
+
+def _note(name: str, kind: int, content: bytes) -> bytes:
+    owner = name.encode() + b"\0"
+    head = struct.pack("<3I", len(owner), len(content), kind)
+    return head + owner.ljust(round_up(len(owner), 4), b"\0") + content.ljust(
+        round_up(len(content), 4), b"\0")
+
+
+def notes(entry: int, bits: int, linux: bool) -> bytes:
+    """The note section: the PVH entry, the guest's name, for Linux its own note."""
+    result = _note("Xen", XEN_ELFNOTE_GUEST_OS, b"linux\0" if linux else b"mayfly-test\0")
+    if linux:
+        result += _note("Linux", LINUX_ELFNOTE_BUILD_SALT, b"salt\0")
+    return result + _note("Xen", XEN_ELFNOTE_PHYS32_ENTRY,
+                          struct.pack("<Q" if bits == 64 else "<I", entry))
+
+
+def _program_header(bits: int, kind: int, offset: int, address: int, size: int, memory: int,
+                    align: int) -> bytes:
+    if bits == 64:
+        return struct.pack("<2I6Q", kind, 7, offset, address, address, size, memory, align)
+    return struct.pack("<8I", kind, offset, address, address, size, memory, 7, align)
+
+
+def _elf_header(bits: int, entry: int, count: int) -> bytes:
+    ident = b"\x7fELF" + bytes([2 if bits == 64 else 1, 1, 1]) + bytes(9)
+    layout, machine, size, entry_size = (
+        ("<2HI3QI6H", EM_X86_64, 64, 56) if bits == 64 else ("<2HI3II6H", EM_386, 52, 32))
+    return ident + struct.pack(layout, 2, machine, 1, entry, size, 0, 0, size, entry_size, count,
+                               0, 0, 0)
+
+
+def build(bits: int = 64, linux: bool = True, notes_at: int = 0) -> bytes:
+    """The bytes of an ELF with the reporting payload.
+
+    The notes are loaded like Linux' own, inside the one loaded segment, behind the program;
+    `notes_at` moves them at least so many bytes into it.
+    """
+    code = (PAYLOADS / "payload-pvh.bin").read_bytes()
+    magic, entry_offset, file_size, memory = struct.unpack_from("<4I", code, 16)
+    assert magic == PROGRAM_MAGIC
+    entry = BASE + entry_offset
+    note_bytes = notes(entry, bits, linux)
+    # .bss is cleared at entry, so the notes must lie behind it to be still there for a reboot.
+    note_offset = round_up(max(memory, notes_at), 16)
+    segment = code.ljust(file_size, b"\0").ljust(note_offset, b"\0") + note_bytes
+    headers = _program_header(bits, PT_LOAD, PAGE, BASE, len(segment), len(segment), PAGE)
+    headers += _program_header(bits, PT_NOTE, PAGE + note_offset, BASE + note_offset,
+                               len(note_bytes), len(note_bytes), 4)
+    return (_elf_header(bits, entry, 2) + headers).ljust(PAGE, b"\0") + segment

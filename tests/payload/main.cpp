@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+// The reporting payload: says what the firmware left, then exits, waits or reboots.
+//
+// Words on the command line: `wait` keeps the guest halted instead of exiting, `keep` leaves the
+// report in memory, `brief` reports the hand-over only, `dump=address,size` adds memory, `boots=n`
+// with `reboot=kind` boots n times (n hexadecimal), `scribble` spoils memory before each reboot.
+#include "handover.hpp"
+#include "initrd.hpp"
+#include "machine.hpp"
+#include "reboot.hpp"
+#include "report.hpp"
+#include "tables.hpp"
+#include "words.hpp"
+
+namespace {
+
+constexpr u16 exit_port = 0xf4;
+constexpr u8 exit_good = 0x10;
+constexpr u8 exit_exception = 0x11;
+constexpr u32 exception_count = 20;
+
+extern "C" const u32 exception_entries[exception_count];
+
+struct [[gnu::packed]] gate {
+    u16 offset_low;
+    u16 selector;
+    u16 flags;
+    u16 offset_high;
+};
+
+struct [[gnu::packed]] {
+    u16 limit;
+    u32 base;
+} idt_pointer;
+
+gate idt[exception_count];
+
+void catch_exceptions() {
+    constexpr u16 interrupt_gate = 0x8e00;
+    constexpr u16 code_selector = 0x10;
+    for (u32 i = 0; i < exception_count; ++i) {
+        const u32 entry = exception_entries[i];
+        idt[i] = {static_cast<u16>(entry), code_selector, interrupt_gate,
+                  static_cast<u16>(entry >> 16)};
+    }
+    idt_pointer = {sizeof idt - 1, reinterpret_cast<u32>(idt)};
+    asm volatile("lidt %0" : : "m"(idt_pointer));
+}
+
+[[noreturn]] void leave(u8 status) {
+    out8(exit_port, status);
+    stop();
+}
+
+void report_platform(u64 rsdp) {
+    machine::report_cpu();
+    machine::report_pci();
+    machine::report_ports();
+    machine::report_low_memory();
+    tables::report_acpi(rsdp);
+    tables::report_smbios();
+    tables::report_mp();
+}
+
+}  // namespace
+
+extern "C" [[noreturn]] void payload_exception(const u32* stack) {
+    report::text("exception");
+    for (u32 i = 0; i < 4; ++i) {  // vector, then error code and EIP, or EIP and CS
+        report::number(stack[i]);
+    }
+    report::end_line();
+    report::finish();
+    leave(exit_exception);
+}
+
+extern "C" [[noreturn]] void payload_main() {
+    catch_exceptions();
+    const u32 boot = reboot::count_boot();
+    report::fact("boot", "number", boot);
+    const handover given = report_handover(entry_state);
+    const words command_line(given.command_line);
+    if (command_line.has("keep")) {
+        report::keep_in_memory();
+    }
+    if (!command_line.has("brief")) {
+        report_platform(given.rsdp);
+    }
+    command_line.each_dump([](u32 address, u32 size) { report::memory("dump", address, size); });
+    if (given.initrd_size != 0) {
+        report_initrd(given.initrd, given.initrd_size);
+    }
+    report::finish();
+    if (boot < command_line.number("boots=", 1)) {
+        reboot::scribble(command_line);
+        reboot::by_word(command_line);
+    }
+    if (command_line.has("wait") || command_line.has("keep")) {
+        stop();
+    }
+    leave(exit_good);
+}

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+# The guest payloads of the tests. Included by the top Makefile; needs nothing of it but, if set,
+# CROSS_COMPILE. They share no source with the firmware.
+
+payload_dir := tests/payload
+payload_out := build/tests/payload
+payload_gxx ?= $(CROSS_COMPILE)g++
+payload_ld ?= $(CROSS_COMPILE)ld
+payload_objcopy ?= $(CROSS_COMPILE)objcopy
+
+payload_flags := -m32 -march=i686 -std=c++20 -O2 -ffreestanding -fno-exceptions -fno-rtti \
+    -fno-threadsafe-statics -fno-pic -fno-stack-protector -fno-asynchronous-unwind-tables \
+    -fcf-protection=none -fno-tree-loop-distribute-patterns -mno-sse -mno-mmx \
+    -Wall -Wextra -Wconversion -Wshadow -Wold-style-cast -Werror --param=min-pagesize=0
+payload_sources := head.S real_mode.S main.cpp handover.cpp initrd.cpp machine.cpp reboot.cpp \
+    report.cpp tables.cpp words.cpp
+payload_objects := $(payload_sources:%=$(payload_out)/%.o)
+
+# bzImage part and PVH part are one program at two addresses.
+pvh_base := 0x1000000
+
+payload_images := payload.bin payload-pvh.bin setup.bin exit_rom.bin \
+    stub_exit16.bin stub_exit32.bin stub_tsc16.bin stub_tsc32.bin
+
+.PHONY: payloads
+payloads: $(payload_images:%=$(payload_out)/%)
+
+$(payload_out)/%.cpp.o: $(payload_dir)/%.cpp $(wildcard $(payload_dir)/*.hpp)
+	@mkdir -p $(@D)
+	$(payload_gxx) $(payload_flags) -c $< -o $@
+
+$(payload_out)/%.S.o: $(payload_dir)/%.S
+	@mkdir -p $(@D)
+	$(payload_gxx) -m32 -fno-pic -c $< -o $@
+
+$(payload_out)/payload.elf: $(payload_objects) $(payload_dir)/payload.ld
+	$(payload_ld) -m elf_i386 -pie --no-dynamic-linker -z notext -z norelro -z noexecstack --no-warn-rwx-segments --hash-style=sysv \
+	    --build-id=none --defsym=BASE=0 -T $(payload_dir)/payload.ld $(payload_objects) -o $@
+
+$(payload_out)/payload-pvh.elf: $(payload_objects) $(payload_dir)/payload.ld
+	$(payload_ld) -m elf_i386 -z norelro -z noexecstack --no-warn-rwx-segments --build-id=none --defsym=BASE=$(pvh_base) \
+	    -T $(payload_dir)/payload.ld $(payload_objects) -o $@
+
+$(payload_out)/payload%.bin: $(payload_out)/payload%.elf
+	$(payload_objcopy) -O binary $< $@
+$(payload_out)/payload.bin: $(payload_out)/payload.elf
+	$(payload_objcopy) -O binary $< $@
+
+flat_link = $(payload_ld) -m elf_i386 --oformat binary -Ttext $(1) $< -o $@
+
+$(payload_out)/setup.bin: $(payload_out)/setup.S.o
+	$(call flat_link,0x300)
+$(payload_out)/exit_rom.bin: $(payload_out)/exit_rom.S.o
+	$(call flat_link,0)
+$(payload_out)/stub_%.bin: $(payload_out)/stub_%.o
+	$(call flat_link,0)
+
+stub = $(payload_gxx) -m32 -Wa,--defsym,STUB_BITS=$(1),--defsym,STUB_TSC=$(2) -c $< -o $@
+$(payload_out)/stub_exit16.o: $(payload_dir)/stub.S ; $(call stub,16,0)
+$(payload_out)/stub_exit32.o: $(payload_dir)/stub.S ; $(call stub,32,0)
+$(payload_out)/stub_tsc16.o: $(payload_dir)/stub.S ; $(call stub,16,1)
+$(payload_out)/stub_tsc32.o: $(payload_dir)/stub.S ; $(call stub,32,1)

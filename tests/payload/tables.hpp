@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+// Finds the firmware's tables as an operating system would and puts them into the report whole.
+#pragma once
+
+#include "cpu.hpp"
+
+namespace tables {
+
+// `given` is the RSDP address of the boot protocol, 0 if there was none.
+void report_acpi(u64 given);
+void report_smbios();
+void report_mp();
+
+}  // namespace tables
