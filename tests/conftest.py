@@ -3,13 +3,31 @@
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from harness import paths  # noqa: E402  (needs the path above)
+from harness import guest, paths  # noqa: E402  (needs the path above)
+from harness.qemu import GuestFailure  # noqa: E402
+
+KVM_TRIAL_SECONDS = 20
+KVM_ANSWER = "MAYFLY_KVM_ANSWERS"  # the workers of xdist inherit what the first process found
+
+
+def kvm_answers() -> bool:
+    """True if the payload reports under KVM with a firmware that is not under test."""
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return False
+    with tempfile.TemporaryDirectory() as directory:
+        try:
+            report = guest.boot(Path(directory), "pc", words="keep", accel="kvm",
+                                firmware=paths.QBOOT, timeout=KVM_TRIAL_SECONDS)
+        except (GuestFailure, ConnectionError, OSError):
+            return False
+    return report.register("cr0") & 1 == 1
 
 
 def pytest_addoption(parser):
@@ -18,11 +36,29 @@ def pytest_addoption(parser):
                      help="run the tests marked wide too, or only them")
 
 
+def pytest_configure():
+    if (KVM_ANSWER not in os.environ and paths.QBOOT.exists()
+            and (paths.PAYLOADS / "payload.bin").exists()):
+        os.environ[KVM_ANSWER] = "yes" if kvm_answers() else "no"
+
+
+def pytest_report_header():
+    answer = os.environ.get(KVM_ANSWER, "not tried")
+    return [f"firmware: {paths.firmware()}", f"a payload runs under KVM: {answer}"]
+
+
+def is_chosen(item, choice: str) -> bool:
+    """By --wide, and for tests under KVM by whether it answers."""
+    if item.get_closest_marker("kvm") and os.environ.get(KVM_ANSWER) != "yes":
+        return False
+    wide = item.get_closest_marker("wide") is not None
+    return choice == "with" or wide == (choice == "only")
+
+
 def pytest_collection_modifyitems(config, items):
     choice = config.getoption("--wide")
-    chosen = [i for i in items
-              if choice == "with" or (choice == "only") == (i.get_closest_marker("wide") is not None)]
-    dropped = [i for i in items if i not in chosen]
+    chosen = [i for i in items if is_chosen(i, choice)]
+    dropped = [i for i in items if not is_chosen(i, choice)]
     if dropped:
         config.hook.pytest_deselected(items=dropped)
         items[:] = chosen

@@ -55,11 +55,12 @@ def _elf_header(bits: int, entry: int, count: int) -> bytes:
                                0, 0, 0)
 
 
-def build(bits: int = 64, linux: bool = True, notes_at: int = 0) -> bytes:
+def build(bits: int = 64, linux: bool = True, notes_at: int = 0,
+          extra: tuple[int, bytes] | None = None) -> bytes:
     """The bytes of an ELF with the reporting payload.
 
-    The notes are loaded like Linux' own, inside the one loaded segment, behind the program;
-    `notes_at` moves them at least so many bytes into it.
+    The notes are loaded like Linux' own, inside the loaded segment, behind the program; `notes_at`
+    moves them at least so many bytes into it. `extra` is a second segment: address and content.
     """
     code = (PAYLOADS / "payload-pvh.bin").read_bytes()
     magic, entry_offset, file_size, memory = struct.unpack_from("<4I", code, 16)
@@ -69,7 +70,15 @@ def build(bits: int = 64, linux: bool = True, notes_at: int = 0) -> bytes:
     # .bss is cleared at entry, so the notes must lie behind it to be still there for a reboot.
     note_offset = round_up(max(memory, notes_at), 16)
     segment = code.ljust(file_size, b"\0").ljust(note_offset, b"\0") + note_bytes
-    headers = _program_header(bits, PT_LOAD, PAGE, BASE, len(segment), len(segment), PAGE)
-    headers += _program_header(bits, PT_NOTE, PAGE + note_offset, BASE + note_offset,
-                               len(note_bytes), len(note_bytes), 4)
-    return (_elf_header(bits, entry, 2) + headers).ljust(PAGE, b"\0") + segment
+    headers = [
+        _program_header(bits, PT_LOAD, PAGE, BASE, len(segment), len(segment), PAGE),
+        _program_header(bits, PT_NOTE, PAGE + note_offset, BASE + note_offset, len(note_bytes),
+                        len(note_bytes), 4)]
+    body = segment.ljust(round_up(len(segment), PAGE), b"\0")
+    if extra:
+        address, content = extra
+        headers.append(_program_header(bits, PT_LOAD, PAGE + len(body), address, len(content),
+                                       len(content), PAGE))
+        body += content
+    head = _elf_header(bits, entry, len(headers)) + b"".join(headers)
+    return head.ljust(PAGE, b"\0") + body

@@ -2,6 +2,7 @@
 """Starts one QEMU for one guest and ends it, whatever happens."""
 
 import json
+import os
 import shlex
 import shutil
 import socket
@@ -22,6 +23,7 @@ PAYLOAD_GOOD = 0x10 << 1 | 1
 PAYLOAD_EXCEPTION = 0x11 << 1 | 1
 
 POLL = 0.005
+PATIENCE = float(os.environ.get("MAYFLY_TIMEOUT", "60"))  # seconds, on a busy host
 
 
 class GuestFailure(AssertionError):
@@ -90,7 +92,7 @@ class Qemu:
     """One QEMU process. `firmware_as` is "bios" or "pflash"."""
 
     def __init__(self, machine, args=(), firmware: Path | None = None, accel: str = "tcg",
-                 timeout: float = 60, firmware_as: str = "bios"):
+                 timeout: float = PATIENCE, firmware_as: str = "bios"):
         self.machine = machine if isinstance(machine, str) else ",".join(machine)
         self.accel = accel
         self.timeout = timeout

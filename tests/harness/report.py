@@ -11,13 +11,16 @@ class Memory:
     address: int
     data: bytes
 
+    def __repr__(self) -> str:
+        return f"{len(self.data)} bytes at {self.address:#x}"
+
     @property
     def end(self) -> int:
         """The first address behind it."""
         return self.address + len(self.data)
 
 
-@dataclass
+@dataclass(repr=False)
 class Report:
     """One boot."""
 

@@ -47,6 +47,21 @@ void catch_exceptions() {
     asm volatile("lidt %0" : : "m"(idt_pointer));
 }
 
+// Scribbling and rebooting still need the words when the memory they came in is spoilt.
+u32 own_copy(u32 command_line) {
+    static char copy[1 << 16];
+    if (command_line == 0) {
+        return 0;
+    }
+    for (u32 i = 0; i + 1 < sizeof copy; ++i) {
+        copy[i] = load<char>(command_line + i);
+        if (copy[i] == '\0') {
+            break;
+        }
+    }
+    return reinterpret_cast<u32>(copy);
+}
+
 [[noreturn]] void leave(u8 status) {
     out8(exit_port, status);
     stop();
@@ -79,7 +94,7 @@ extern "C" [[noreturn]] void payload_main() {
     const u32 boot = reboot::count_boot();
     report::fact("boot", "number", boot);
     const handover given = report_handover(entry_state);
-    const words command_line(given.command_line);
+    const words command_line(own_copy(given.command_line));
     if (command_line.has("keep")) {
         report::keep_in_memory();
     }

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: MIT
+"""The same complete hand-over on every machine version and variant."""
+
+import pytest
+
+from harness import acpi, layout, memory, mptable, smbios
+from harness.guest import boot, booted, linux_like, pvh_kernel
+from harness.memory import Range
+
+WIDE = pytest.mark.wide
+
+VERSIONS = ["2.5", "2.6", "2.7", "2.8", "2.9", "2.10", "2.11", "2.12", "3.0", "3.1", "4.0", "4.1",
+            "4.2", "5.0", "5.1", "5.2", "6.0", "6.1", "6.2", "7.0", "7.1", "7.2"]
+CHOSEN = {"pc-i440fx-2.5", "pc-i440fx-4.2", "pc-q35-2.12", "pc-q35-7.2"}
+
+
+def version_cases() -> list:
+    """All versions QEMU 7.2 still has with fw_cfg DMA."""
+    names = [f"pc-{chipset}-{v}" for chipset in ("i440fx", "q35") for v in VERSIONS]
+    return [pytest.param(n, marks=() if n in CHOSEN else WIDE) for n in names]
+
+
+def check(guest, with_acpi: bool = True, with_smbios: bool = True) -> None:
+    """Everything that is the same on all machines."""
+    layout.check(guest.report, memory.qemu_ram(guest.vm))
+    assert len(mptable.read(guest.report).cpus) == len(guest.vm.qmp("query-cpus-fast"))
+    if with_acpi:
+        acpi.check(guest.report)
+    else:
+        assert guest.report.values["rsdp"]["found"] == 0
+    if with_smbios:
+        smbios.check(guest.report)
+    assert guest.vm.debug == "", "the firmware said something on a good boot"
+
+
+@pytest.mark.parametrize("machine", version_cases())
+def test_versions(tmp_path, machine):
+    """Layout, ACPI, SMBIOS and MP table on this version."""
+    with booted(tmp_path, machine, ["-smp", "2"], initrd=bytes(10_000)) as guest:
+        check(guest)
+
+
+TRIMMED = [
+    "pc,smm=off", "pc,vmport=off", "pc,hpet=off", "pc,graphics=off", "pc,smbus=off",
+    "pc,sata=off,smbus=off,hpet=off,smm=off,vmport=off,graphics=off", "pc,usb=on", "pc,pit=off",
+    "q35,sata=off", "q35,smbus=off", "q35,smm=off", "q35,hpet=off",
+    "q35,sata=off,smbus=off,hpet=off,smm=off,vmport=off,graphics=off", "q35,usb=on", "q35,pit=off",
+    "pc,i8042=off", "q35,i8042=off",
+]
+
+
+@pytest.mark.parametrize("machine", [
+    pytest.param(m, marks=() if m.count(",") > 3 else WIDE) for m in TRIMMED])
+def test_trimmed_machines(tmp_path, machine):
+    """Devices that are switched off are not needed."""
+    with booted(tmp_path, machine, ["-smp", "2"]) as guest:
+        check(guest)
+
+
+@pytest.mark.parametrize("machine", ["pc,acpi=off", "q35,acpi=off"])
+def test_without_acpi(tmp_path, machine):
+    """The PM function is absent; nothing claims ACPI."""
+    with booted(tmp_path, machine, ["-smp", "2"]) as guest:
+        check(guest, with_acpi=False)
+
+
+MICROVMS = [
+    "microvm", "microvm,acpi=off", "microvm,pcie=on", "microvm,pic=off,pit=off",
+    "microvm,acpi=off,pic=off,pit=off,rtc=off,isa-serial=off",
+    *[pytest.param(m, marks=WIDE) for m in (
+        "microvm,pic=off", "microvm,pit=off", "microvm,rtc=on", "microvm,rtc=off",
+        "microvm,isa-serial=off", "microvm,ioapic2=on", "microvm,ioapic2=off",
+        "microvm,x-option-roms=off", "microvm,auto-kernel-cmdline=off", "microvm,usb=on",
+        "microvm,pcie=on,ioapic2=off", "microvm,acpi=off,pcie=on", "microvm,acpi=off,rtc=on",
+        "microvm,acpi=off,isa-serial=off", "microvm,acpi=off,ioapic2=on",
+        "microvm,pcie=on,pic=off,pit=off,rtc=on,isa-serial=off,usb=on")],
+]
+
+
+@pytest.mark.parametrize("machine", MICROVMS)
+@pytest.mark.parametrize("protocol", ["bzimage", "pvh"])
+def test_microvm_variants(tmp_path, machine, protocol):
+    """Every switch of microvm."""
+    kernel = pvh_kernel() if protocol == "pvh" else None
+    with booted(tmp_path, machine, ["-smp", "2"], kernel=kernel, initrd=bytes(10_000)) as guest:
+        check(guest, with_acpi="acpi=off" not in machine, with_smbios=False)
+
+
+@pytest.mark.parametrize("machine", ["pc", "q35"])
+@pytest.mark.parametrize("protocol", ["bzimage", "pvh"])
+def test_pflash_in_place_of_bios(tmp_path, machine, protocol):
+    """The image runs from a flash device, whose command state a stray write would enter."""
+    kernel = pvh_kernel() if protocol == "pvh" else None
+    with booted(tmp_path, machine, kernel=kernel, firmware_as="pflash") as guest:
+        check(guest)
+
+
+DEVICES = {
+    "virtio": ["-device", "virtio-net-pci", "-device", "virtio-rng-pci", "-device",
+               "virtio-balloon-pci", "-device", "virtio-serial-pci"],
+    "display": ["-device", "VGA"],
+    "two functions": ["-device", "ich9-usb-uhci1,addr=8.0,multifunction=on",
+                      "-device", "ich9-usb-uhci2,addr=8.1"],
+    "bridge": ["-device", "pci-bridge,chassis_nr=1,id=bridge",
+               "-device", "virtio-rng-pci,bus=bridge,addr=1"],
+    "large BAR": ["-object", "memory-backend-ram,id=share,size=1G,share=on",
+                  "-device", "ivshmem-plain,memdev=share"],
+}
+
+
+@pytest.mark.parametrize("machine", ["pc", "q35"])
+@pytest.mark.parametrize("name", DEVICES)
+def test_devices_do_not_disturb(tmp_path, machine, name):
+    """Nothing is done per PCI device, and nothing depends on there being none."""
+    with booted(tmp_path, machine, DEVICES[name]) as guest:
+        check(guest)
+
+
+def test_extra_pci_root_is_announced(tmp_path):
+    """Where QEMU's tables depend on more than lean does, the debug port says so."""
+    with booted(tmp_path, "pc", ["-device", "pxb,bus_nr=64,id=extra",
+                                 "-device", "virtio-rng-pci,bus=extra"]) as guest:
+        acpi.check(guest.report)
+        assert guest.vm.debug.startswith("mayfly: "), guest.vm.debug
+        assert "root" in guest.vm.debug
+
+
+CPUS = ["qemu64", "qemu32", "max", "Nehalem", "EPYC", "pentium3", "kvm64"]
+
+
+@pytest.mark.parametrize("cpu", [
+    pytest.param(c, marks=() if c in ("max", "pentium3") else WIDE) for c in CPUS])
+@pytest.mark.parametrize("machine", ["pc", "q35", "microvm"])
+def test_cpu_models(tmp_path, machine, cpu):
+    """32-bit CPUs and new ones."""
+    with booted(tmp_path, machine, ["-cpu", cpu]) as guest:
+        check(guest, with_smbios=machine != "microvm")
+
+
+@pytest.mark.parametrize("cpu", ["qemu32", "pentium3"])
+def test_isapc_is_treated_generically(tmp_path, cpu):
+    """A machine without a known host bridge still boots, and the debug port says what was assumed."""
+    with booted(tmp_path, "isapc", ["-cpu", cpu]) as guest:
+        report = guest.report
+        layout.check_disjoint(report)
+        free = memory.of_type(memory.firmware_map(report), memory.RAM)
+        assert free[0] == Range(0, free[0].end, memory.RAM)
+        assert guest.vm.debug.startswith("mayfly: "), guest.vm.debug
+
+
+def test_default_cpu_count_of_versions_with_threads(tmp_path):
+    """A machine before 6.2 counts sockets first; its APIC IDs are dense."""
+    report = boot(tmp_path, "pc-q35-6.1", ["-smp", "6"], kernel=linux_like())
+    assert sorted(mptable.read(report).cpus) == [0, 1, 2, 3, 4, 5]

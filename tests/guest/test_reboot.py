@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: MIT
+"""Every way back into the firmware, from whatever memory holds."""
+
+import pytest
+
+from harness import acpi, layout, memory, mptable
+from harness.guest import booted, pvh_kernel
+from harness.qemu import PAYLOAD_GOOD, Qemu
+from harness.guest import write_kernel, linux_like
+
+WIDE = pytest.mark.wide
+
+SYSTEM_RESETS = ["cf9", "kbd", "port92", "triple"]
+SOFT_RESETS = ["init", "fff0", "fff0-pam"]
+CASES = [*[(m, k) for m in ("pc", "q35") for k in SYSTEM_RESETS + SOFT_RESETS],
+         ("microvm", "triple"), ("microvm", "init"), ("microvm", "fff0"),
+         ("microvm,acpi=off", "triple")]
+
+# The payload changes these itself; all other pieces must be the same at each boot.
+OWN_PIECES = {"bda"}
+CHANGED_PIECES = {"legacy_reset"}
+
+
+def pieces(report) -> dict:
+    """All memory of a report by name."""
+    return {n: p for n, p in report.memory.items() if n not in OWN_PIECES | CHANGED_PIECES}
+
+
+def check_same(reports, boots: int) -> None:
+    """Each boot found the same machine state, tables and hand-over as the first."""
+    assert [r.values["boot"]["number"] for r in reports] == list(range(1, boots + 1))
+    first = reports[0]
+    for report in reports[1:]:
+        assert pieces(report) == pieces(first)
+        assert report.values["register"] == first.values["register"]
+        assert report.msr == first.msr
+        assert report.pci == first.pci
+        assert report.port == first.port
+
+
+@pytest.mark.parametrize("machine, kind", CASES)
+def test_three_boots(tmp_path, machine, kind):
+    """The third boot is as the first."""
+    with booted(tmp_path, machine, words=f"boots=3 reboot={kind}", boots=3,
+                initrd=bytes(1000)) as guest:
+        check_same(guest.reports, 3)
+
+
+@pytest.mark.parametrize("machine, kind", [
+    pytest.param(m, k, marks=() if k in ("triple", "fff0") else WIDE) for m, k in CASES])
+def test_three_boots_by_pvh(tmp_path, machine, kind):
+    """The same with a kernel that QEMU puts into RAM itself."""
+    with booted(tmp_path, machine, words=f"boots=3 reboot={kind}", boots=3,
+                kernel=pvh_kernel()) as guest:
+        check_same(guest.reports, 3)
+
+
+@pytest.mark.parametrize("machine, kind", [("pc", "cf9"), ("q35", "kbd"), ("microvm", "triple")])
+def test_100_boots(tmp_path, machine, kind):
+    """Nothing adds up over 100 boots."""
+    with booted(tmp_path, machine, words=f"boots={100:x} reboot={kind}", boots=100,
+                timeout=180) as guest:
+        check_same(guest.reports, 100)
+
+
+SCRIBBLED = [
+    *[(m, k, "") for m in ("pc", "q35") for k in ("cf9", "triple", "init", "fff0-pam")],
+    ("microvm", "triple", ""),
+    # The payload jumps through F000:FFF0 itself, or, on microvm, into the image: not spoilt then.
+    ("pc", "fff0", "keep-bios"), ("q35", "fff0", "keep-bios"), ("microvm", "init", "keep-bios"),
+    ("microvm", "fff0", "keep-bios"),
+]
+
+
+def check_spoilt(guest, boots: int) -> None:
+    """After garbage, a boot is still complete, and its anchors are the firmware's own."""
+    first = guest.reports[0]
+    assert len(guest.reports) == boots
+    for report in guest.reports[1:]:
+        layout.check(report, memory.qemu_ram(guest.vm))
+        acpi.check(report)
+        assert report.values["rsdp"] == first.values["rsdp"]
+        assert report.values["mp"] == first.values["mp"]
+        assert mptable.read(report).cpus == mptable.read(first).cpus
+        for name in ("smbios2", "smbios2_table", "smbios3"):
+            assert report.memory.get(name) == first.memory.get(name)
+        assert report.one("zero_page") == first.one("zero_page")
+
+
+@pytest.mark.parametrize("machine, kind, words", SCRIBBLED)
+def test_boot_from_garbage(tmp_path, machine, kind, words):
+    """IVT, BDA, low RAM, E and F segment full of garbage and false anchors change nothing."""
+    with booted(tmp_path, machine, words=f"boots=3 reboot={kind} scribble {words}",
+                boots=3) as guest:
+        check_spoilt(guest, 3)
+
+
+@pytest.mark.parametrize("machine", ["pc", "q35", "microvm"])
+def test_false_rsdp_in_the_e_segment(tmp_path, machine):
+    """A scan from E0000 on still finds the firmware's RSDP, not one that old memory holds."""
+    with booted(tmp_path, machine, words="boots=2 reboot=triple scribble scribble=e",
+                boots=2) as guest:
+        check_spoilt(guest, 2)
+
+
+@pytest.mark.parametrize("code", ["05", "0a"])
+@pytest.mark.parametrize("machine", ["pc", "q35"])
+def test_shutdown_code_resumes_at_the_warm_vector(tmp_path, machine, code):
+    """CMOS 0Fh = 05h or 0Ah and INIT: the firmware jumps through 0040:0067 at once."""
+    kernel = write_kernel(tmp_path, linux_like())
+    with Qemu(machine, ["-kernel", kernel, "-append", f"brief boots=2 reboot=warm{code}"]) as vm:
+        assert vm.wait() == PAYLOAD_GOOD
+        assert vm.report.endswith(b"end\nR\n"), vm.report[-200:]
+
+
+@pytest.mark.parametrize("machine", ["pc", "q35", "microvm"])
+def test_qmp_system_reset(tmp_path, machine):
+    """A reset from outside, while the guest is halted."""
+    with booted(tmp_path, machine) as guest:
+        guest.vm.qmp("system_reset")
+        guest.vm.wait_until(lambda: guest.vm.report.count(b"\nend\n") == 2, "second report")
+
+
+@pytest.mark.parametrize("machine", ["pc", "q35"])
+def test_vmgenid_is_told_again_after_a_reset(tmp_path, machine):
+    """QEMU forgets the address at a reset; the firmware writes it anew."""
+    with booted(tmp_path, machine, ["-device", "vmgenid"], words="boots=2 reboot=cf9",
+                boots=2) as guest:
+        acpi.check(guest.report)
+        first, second = ([t.data for t in acpi.tables(r, "SSDT")] for r in guest.reports)
+        assert first == second
