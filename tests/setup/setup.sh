@@ -102,6 +102,8 @@ test|SeaBIOS|seabios|have_file /usr/share/seabios/bios-256k.bin /usr/share/qemu/
 test|OVMF|ovmf|have_file /usr/share/OVMF/OVMF_CODE*.fd /usr/share/ovmf/OVMF.fd /usr/share/edk2/x64/OVMF_CODE*.fd
 test|the device tree compiler|device-tree-compiler|have_program dtc
 test|cpio|cpio|have_program cpio
+test|lz4|lz4|have_program lz4
+test|zstd|zstd|have_program zstd
 test|shellcheck|shellcheck|have_program shellcheck
 test|git|git|have_program git
 END
