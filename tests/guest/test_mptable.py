@@ -24,6 +24,7 @@ TRIGGER_MASK = 3 << 2
 PIIX3 = (1, 0)
 ICH9_LPC = (31, 0)
 INTERRUPT_PIN = 0x3D
+SCI = 9
 PIRQ_A = 0x60
 PIRQ_E = 0x68
 
@@ -112,9 +113,10 @@ def pirq_pins(report, machine: str, device: int, pin: int) -> set[int]:
     """The I/O APIC pins at which QEMU delivers INTA# (pin 1) to INTD# of a device on bus 0."""
     if machine == "pc":
         route = report.pci[PIIX3][PIRQ_A + (pin - 1 + device - 1) % 4]
-        return {route & 0x7F}
+        # The pin of the PM function in device 1 is wired to the SCI, not to a PIRQ.
+        return {route & 0x7F, SCI} if device == 1 else {route & 0x7F}
     e_to_h = device <= 24 or device == 30
-    letter = (device + pin) % 4 if device <= 24 else pin - 1
+    letter = (device + pin - 1) % 4 if device <= 24 else pin - 1
     route = report.pci[ICH9_LPC][(PIRQ_E if e_to_h else PIRQ_A) + letter]
     return {route & 0x7F, 16 + letter + (4 if e_to_h else 0)}
 
