@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What the firmware programs into the chipset and the boot CPU.
 
-Register names and bits: Intel 290549 (82371SB/AB), 313072 (G33), 316972 (ICH9), SDM volume 3A 12.11.
+Register names and bits: Intel 290549 and 290562 (82371SB, 82371AB), 316966 (Q35), 316972 (ICH9),
+SDM volume 3A, 12.11.
 """
 
 import struct

@@ -139,7 +139,7 @@ def test_cpu_models(tmp_path, machine, cpu):
 
 @pytest.mark.parametrize("cpu", ["qemu32", "pentium3"])
 def test_isapc_is_treated_generically(tmp_path, cpu):
-    """A machine without a known host bridge still boots, and the debug port says what was assumed."""
+    """A machine without a known host bridge still boots, and the debug port says so."""
     with booted(tmp_path, "isapc", ["-cpu", cpu]) as guest:
         report = guest.report
         layout.check_disjoint(report)

@@ -131,7 +131,8 @@ def test_reserved_entries_of_qemu_are_kept(tmp_path):
 
 
 NUMA = ["-m", "4G", "-smp", "4",
-        "-object", "memory-backend-ram,id=m0,size=1G", "-object", "memory-backend-ram,id=m1,size=3G",
+        "-object", "memory-backend-ram,id=m0,size=1G",
+        "-object", "memory-backend-ram,id=m1,size=3G",
         "-numa", "node,nodeid=0,cpus=0-1,memdev=m0", "-numa", "node,nodeid=1,cpus=2-3,memdev=m1"]
 
 

@@ -71,7 +71,8 @@ def within(ranges: list[Range], inner: Range) -> bool:
 
 
 def _e820_entries(data: bytes) -> list[Range]:
-    return [Range(begin, begin + size, kind) for begin, size, kind in struct.iter_unpack("<QQI", data)]
+    return [Range(begin, begin + size, kind)
+            for begin, size, kind in struct.iter_unpack("<QQI", data)]
 
 
 def _zero_page_map(report: Report) -> list[Range]:

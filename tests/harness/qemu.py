@@ -89,15 +89,20 @@ class Qmp:
 
 
 class Qemu:
-    """One QEMU process. `firmware_as` is "bios" or "pflash"."""
+    """One QEMU process.
+
+    `firmware_as` is "bios" or "pflash"; without `debug_port` there is no port 0x402.
+    """
 
     def __init__(self, machine, args=(), firmware: Path | None = None, accel: str = "tcg",
-                 timeout: float = PATIENCE, firmware_as: str = "bios"):
+                 timeout: float = PATIENCE, firmware_as: str = "bios",
+                 debug_port: bool = True):
         self.machine = machine if isinstance(machine, str) else ",".join(machine)
         self.accel = accel
         self.timeout = timeout
         self._firmware = firmware or paths.firmware()
         self._firmware_as = firmware_as
+        self._debug_port = debug_port
         self._args = [str(a) for a in args]
         self._process: subprocess.Popen | None = None
         self._qmp: Qmp | None = None
@@ -107,10 +112,11 @@ class Qemu:
         d = self.directory
         firmware = (["-bios", str(self._firmware)] if self._firmware_as == "bios" else
                     ["-drive", f"if=pflash,format=raw,readonly=on,file={self._firmware}"])
+        debug_port = ["-chardev", f"file,id=firmware,path={d / 'debug'}",
+                      "-device", f"isa-debugcon,iobase={FIRMWARE_PORT:#x},chardev=firmware"]
         return [PROGRAM, "-nodefaults", "-no-user-config", "-display", "none",
                 "-machine", self.machine, "-accel", self.accel, *firmware,
-                "-chardev", f"file,id=firmware,path={d / 'debug'}",
-                "-device", f"isa-debugcon,iobase={FIRMWARE_PORT:#x},chardev=firmware",
+                *(debug_port if self._debug_port else []),
                 "-chardev", f"file,id=report,path={d / 'report'}",
                 "-device", f"isa-debugcon,iobase={REPORT_PORT:#x},chardev=report",
                 "-device", f"isa-debug-exit,iobase={EXIT_PORT:#x},iosize=4",

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: MIT
+"""What cannot be booted ends in one exact sentence: item, value, limit."""
+
+import shutil
+import struct
+import subprocess
+
+import pytest
+
+from harness.failure import check_complaint, complaint
+from harness.guest import linux_like, write_kernel
+from harness.memory import MIB
+from harness.paths import ROOT
+from harness.qemu import PATIENCE, Qemu
+from harness.sentences import expect_sentence
+
+MACHINES = ["pc", "q35", "microvm"]
+
+# The firmware's sentences, word by word.
+
+NO_KERNEL = "mayfly: kernel: none was given (use -kernel)"
+NOT_A_KERNEL = "mayfly: kernel: neither a bzImage nor a PVH ELF"
+OLD_PROTOCOL = "mayfly: kernel: boot protocol is too old (2.07, at least 2.10)"
+MULTIBOOT = "mayfly: kernel: multiboot is not supported yet"
+NO_DMA = "mayfly: fw_cfg: no DMA interface (machine type 2.5 or newer)"
+
+
+KERNEL_TOO_LARGE = "mayfly: kernel: does not fit into the RAM (0x40000000)"
+INITRD_TOO_LARGE = "mayfly: initrd: does not fit into the RAM (0x3c00000)"
+COMMAND_LINE_TOO_LONG = "mayfly: command line: longer than the kernel takes (2048, 2047)"
+UNDEFINED_INSTRUCTION = (
+    "mayfly: cpu: exception in the firmware (vector 6, address 0x90000, error 0x0)")
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_no_kernel(machine):
+    """Without -kernel there is nothing to boot."""
+    check_complaint(machine, [], NO_KERNEL)
+
+
+@pytest.mark.parametrize("machine", ["pc", "microvm"])
+@pytest.mark.parametrize("content", [
+    pytest.param(b"MZ" + bytes(65534), id="PE"), pytest.param(b"text\n" * 20_000, id="text")])
+def test_not_a_kernel(tmp_path, machine, content):
+    """A PE file, a text."""
+    check_complaint(machine, ["-kernel", write_kernel(tmp_path, content)], NOT_A_KERNEL)
+
+
+def test_kernel_for_the_16_bit_entry(tmp_path):
+    """ipxe.lkrn is of protocol 2.07 and has no 32-bit code."""
+    kernel = write_kernel(tmp_path, linux_like(protocol=0x207))
+    check_complaint("pc", ["-kernel", kernel], OLD_PROTOCOL)
+
+
+def multiboot_kernel() -> bytes:
+    """The smallest multiboot 1 image: header with address fields, one instruction."""
+    flags = 1 << 16
+    header = struct.pack("<8I", 0x1BADB002, flags, -(0x1BADB002 + flags) & 0xFFFFFFFF,
+                         0x100000, 0x100000, 0, 0, 0x100020)
+    return header + b"\xf4" * 0x1000
+
+
+def test_multiboot(tmp_path):
+    """Not yet."""
+    check_complaint("pc", ["-kernel", write_kernel(tmp_path, multiboot_kernel())], MULTIBOOT)
+
+
+def test_without_dma(tmp_path):
+    """Machine types before 2.5 have no DMA; a property takes it from a newer one."""
+    check_complaint("pc", ["-kernel", write_kernel(tmp_path, linux_like()),
+                           "-global", "fw_cfg_io.dma_enabled=off"], NO_DMA)
+
+
+def test_machine_type_2_4(tmp_path):
+    """The oldest machine type in QEMU 7.2's list that has none."""
+    check_complaint("pc-i440fx-2.4", ["-kernel", write_kernel(tmp_path, linux_like())], NO_DMA)
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_kernel_larger_than_the_ram(tmp_path, machine):
+    """init_size says 1 GiB, the machine has 128 MiB."""
+    kernel = write_kernel(tmp_path, linux_like(init_size=1024 * MIB))
+    check_complaint(machine, ["-kernel", kernel], KERNEL_TOO_LARGE)
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_initrd_without_room(tmp_path, machine):
+    """60 MiB of initrd beside a kernel that needs 64 of 96 MiB."""
+    kernel = write_kernel(tmp_path, linux_like(init_size=64 * MIB))
+    (tmp_path / "initrd").write_bytes(bytes(60 * MIB))
+    check_complaint(machine, ["-m", "96M", "-kernel", kernel, "-initrd", tmp_path / "initrd"],
+                    INITRD_TOO_LARGE)
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_command_line_too_long(tmp_path, machine):
+    """One character more than cmdline_size."""
+    kernel = write_kernel(tmp_path, linux_like())
+    check_complaint(machine, ["-kernel", kernel, "-append", "x" * 2048], COMMAND_LINE_TOO_LONG)
+
+
+DAMAGED = {
+    "alignment is not a power of two": ({"kernel_alignment": 0x300000},
+                                        "mayfly: kernel: damaged header (alignment 0x300000)"),
+    "alignment zero": ({"kernel_alignment": 0}, "mayfly: kernel: damaged header (alignment 0x0)"),
+    "init_size zero": ({"init_size": 0}, "mayfly: kernel: damaged header (init_size 0x0)"),
+    "preferred address above 4 GiB": (
+        {"relocatable": 0, "pref_address": 1 << 40},
+        "mayfly: kernel: does not fit into the RAM (0x10000000000)"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_damaged_header(tmp_path, name):
+    """A header that no placement can follow."""
+    fields, sentence = DAMAGED[name]
+    check_complaint("pc", ["-kernel", write_kernel(tmp_path, linux_like(**fields))], sentence)
+
+
+@pytest.mark.parametrize("machine", ["pc"])
+def test_pvpanic_is_told(machine):
+    """Where the machine has pvpanic, management learns of the failure."""
+    with Qemu(machine, ["-device", "pvpanic", "-action", "panic=none"]) as vm:
+        assert vm.wait_event("GUEST_PANICKED")
+        expect_sentence(complaint(vm), NO_KERNEL)
+
+
+def test_without_serial_port():
+    """No COM1: the sentence is on port 0x402 alone."""
+    with Qemu("microvm,isa-serial=off", []) as vm:
+        expect_sentence(complaint(vm), NO_KERNEL)
+        assert vm.serial == ""
+
+
+def test_without_debug_port():
+    """No port 0x402: the sentence is on COM1 alone."""
+    with Qemu("pc", [], debug_port=False) as vm:
+        vm.wait_until(lambda: vm.serial.endswith("\n"), "sentence on COM1")
+        expect_sentence(vm.serial, NO_KERNEL)
+
+
+def test_cpu_exception(tmp_path):
+    """An undefined instruction in the firmware ends in a sentence with vector and address."""
+    gdb = shutil.which("gdb")
+    assert gdb, "gdb is missing"
+    image = ROOT / "build/fw.elf"
+    assert image.exists(), f"{image} is missing"
+    place = 0x90000  # RAM of nobody; 0f 0b is UD2
+    with Qemu("pc", ["-S", "-gdb", f"unix:{tmp_path}/gdb,server=on,wait=off"]) as vm:
+        vm.wait_until((tmp_path / "gdb").exists, "gdb socket")
+        subprocess.run([gdb, "-nx", "-batch", "-ex", f"target remote {tmp_path}/gdb",
+                        "-ex", "hbreak firmware_main", "-ex", "continue",
+                        "-ex", f"set {{unsigned short}}{place} = 0x0b0f",
+                        "-ex", f"set $eip = {place}", "-ex", "detach", str(image)],
+                       check=True, capture_output=True, timeout=PATIENCE)
+        expect_sentence(complaint(vm), UNDEFINED_INSTRUCTION)
+
+
+def loader_script(*commands: bytes) -> bytes:
+    """A table-loader script of 128-byte commands."""
+    return b"".join(c.ljust(128, b"\0") for c in commands)
+
+
+def allocate(name: str, align: int, zone: int) -> bytes:
+    """ALLOCATE of the linker/loader."""
+    return struct.pack("<I56sIB", 1, name.encode(), align, zone)
+
+
+def add_pointer(target: str, source: str, offset: int, size: int) -> bytes:
+    """ADD_POINTER of the linker/loader."""
+    return struct.pack("<I56s56sIB", 2, target.encode(), source.encode(), offset, size)
+
+
+def add_checksum(name: str, offset: int, start: int, length: int) -> bytes:
+    """ADD_CHECKSUM of the linker/loader."""
+    return struct.pack("<I56s3I", 3, name.encode(), offset, start, length)
+
+
+TABLES = allocate("etc/acpi/tables", 64, 1)
+SCRIPTS = {
+    "file that is not there": (
+        loader_script(allocate("etc/nothing", 64, 1)),
+        "mayfly: table loader: no such file (etc/nothing)"),
+    "alignment not a power of two": (
+        loader_script(allocate("etc/acpi/tables", 48, 1)),
+        "mayfly: table loader: alignment is not a power of two (48)"),
+    "alignment zero": (
+        loader_script(allocate("etc/acpi/tables", 0, 1)),
+        "mayfly: table loader: alignment is not a power of two (0)"),
+    "unknown zone": (
+        loader_script(allocate("etc/acpi/tables", 64, 9)),
+        "mayfly: table loader: unknown zone (9)"),
+    "pointer outside the file": (
+        loader_script(TABLES, add_pointer("etc/acpi/tables", "etc/acpi/tables", 4096, 4)),
+        "mayfly: table loader: pointer lies outside its file (4096, 100)"),
+    "pointer of 3 bytes": (
+        loader_script(TABLES, add_pointer("etc/acpi/tables", "etc/acpi/tables", 0, 3)),
+        "mayfly: table loader: pointer has an unknown size (3)"),
+    "pointer into a file not allocated": (
+        loader_script(TABLES, add_pointer("etc/acpi/tables", "etc/acpi/rsdp", 0, 4)),
+        "mayfly: table loader: file is used before it is allocated (etc/acpi/rsdp)"),
+    "checksum outside the file": (
+        loader_script(TABLES, add_checksum("etc/acpi/tables", 0, 0, 0xFFFFFFFF)),
+        "mayfly: table loader: checksum lies outside its file (0xffffffff, 100)"),
+    "half a command": (
+        TABLES + bytes(60),
+        "mayfly: table loader: script is not a whole number of commands (125, 128)"),
+}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_malformed_table_loader_script(tmp_path, name):
+    """Where QEMU makes no tables, -fw_cfg can give the firmware a script with a fault."""
+    script, sentence = SCRIPTS[name]
+    (tmp_path / "script").write_bytes(script)
+    (tmp_path / "tables").write_bytes(bytes(100))
+    (tmp_path / "rsdp").write_bytes(bytes(36))
+    check_complaint("microvm,acpi=off", [
+        "-kernel", write_kernel(tmp_path, linux_like()),
+        "-fw_cfg", f"name=etc/table-loader,file={tmp_path / 'script'}",
+        "-fw_cfg", f"name=etc/acpi/tables,file={tmp_path / 'tables'}",
+        "-fw_cfg", f"name=etc/acpi/rsdp,file={tmp_path / 'rsdp'}"], sentence)
+
+
+def test_unknown_loader_commands_are_skipped(tmp_path):
+    """A command of the future is no fault."""
+    script = loader_script(struct.pack("<I", 77), struct.pack("<I", 0), TABLES)
+    (tmp_path / "script").write_bytes(script)
+    (tmp_path / "tables").write_bytes(bytes(100))
+    with Qemu("microvm,acpi=off", [
+            "-kernel", write_kernel(tmp_path, linux_like()),
+            "-fw_cfg", f"name=etc/table-loader,file={tmp_path / 'script'}",
+            "-fw_cfg", f"name=etc/acpi/tables,file={tmp_path / 'tables'}"]) as vm:
+        assert vm.wait_until(lambda: b"\nend\n" in vm.report, "report")
