@@ -132,8 +132,12 @@ class Qemu:
         self.command_line = self._command()
         self._deadline = time.monotonic() + self.timeout
         with open(self.directory / "errors", "wb") as errors:
-            self._process = subprocess.Popen(self.command_line, stdin=subprocess.DEVNULL,
-                                             stdout=errors, stderr=errors)
+            try:
+                self._process = subprocess.Popen(self.command_line, stdin=subprocess.DEVNULL,
+                                                 stdout=errors, stderr=errors)
+            except OSError:
+                shutil.rmtree(self.directory)
+                raise
         return self
 
     def __exit__(self, *_) -> None:
