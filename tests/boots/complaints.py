@@ -36,10 +36,13 @@ BLAME = re.compile(
 BY_CHANCE = re.compile(
     r"clocksource|hrtimer|^tsc:|TSC|workqueue|rcu|random:|sched_clock|perf:|audit|soft lockup"
     r"|Timeout|NOHZ|watchdog|APIC timer disabled due to verification failure"
+    r"|APIC calibration not consistent|Lost \d+ RTC interrupts"
     # An advice of several lines after the trace clock found the TSC unstable.
     r"|Unstable clock|keep using the local clock|trace_clock=|^on the kernel command line"
     # The numbers of the CPUs that come up, printed one by one.
-    r"|^\s*#\d+\s*$",
+    r"|^\s*#\d+( +#\d+)*\s*$"
+    # What follows the first line of a warning with a stack trace; that line counts.
+    r"|^\s*$|^Hardware name: |^Code: |^RIP: ",
 )
 NUMBER = re.compile(r"0x[0-9a-f]+|\b[0-9a-f]{8,}\b|\d+", re.IGNORECASE)
 SEABIOS_MICROVM = Path("/usr/share/seabios/bios-microvm.bin")

@@ -66,6 +66,14 @@ def memory(boot, report):
     return [f"RAM: {lost} bytes of {boot.memory_mib} MiB lost, allowed {LOST_AT_MOST}"]
 
 
+def nodes(boot, report):
+    """All NUMA nodes, by the numbers of those that are online."""
+    expected = f"0-{boot.node_count - 1}" if boot.node_count > 1 else "0"
+    # The 32-bit kernel knows no nodes.
+    online = report.text("nodes").strip() or "0"
+    return [] if online == expected else [f"NUMA nodes: {online}, expected {expected}"]
+
+
 def uncached_ranges(report):
     """The ranges that the MTRRs make uncachable, as (first, end)."""
     for line in report.lines("mtrr"):
@@ -158,7 +166,7 @@ def complaint_free(boot, report):
 def problems(boot, report, folder):
     """Everything that is not as it has to be."""
     found = []
-    for check in (kernel, cpus, memory, caching, acpi, interrupts, complaint_free):
+    for check in (kernel, cpus, memory, nodes, caching, acpi, interrupts, complaint_free):
         found += check(boot, report)
     for check in (identity, device_tree):
         found += check(boot, report, folder)

@@ -34,6 +34,10 @@ TWO_NODES = (
     "-numa", "node,nodeid=1,cpus=2-3,memdev=ram1",
 )  # fmt: skip
 
+# APIC IDs 0-2, 4-6 and 8-10. Below nine CPUs Linux addresses them by bit masks, which QEMU's own
+# APIC delivers only up to the first ID that is missing: no firmware gets such a guest to run well.
+APIC_IDS_WITH_GAPS = "9,cores=3,sockets=3"
+
 BOOTS = {
     # The cloud kernel, the quickest one, carries most of the machines.
     "cloud_kernel_on_q35_uses_virtio_pci": Boot(
@@ -70,7 +74,7 @@ BOOTS = {
         "cloud", "pc,smm=off,vmport=off,hpet=off,graphics=off", 3072, "3,sockets=3"
     ),
     "cloud_kernel_on_q35_trimmed": Boot(
-        "cloud", "q35,sata=off,smbus=off,hpet=off,smm=off,vmport=off", 256, "6,cores=3,sockets=2"
+        "cloud", "q35,sata=off,smbus=off,hpet=off,smm=off,vmport=off", 256, APIC_IDS_WITH_GAPS
     ),
     "cloud_kernel_on_q35_with_64_bit_smbios_and_a_device_tree": Boot(
         "cloud", "q35,smbios-entry-point-type=64", smbios_value="in 64 bits", device_tree=True
@@ -104,7 +108,7 @@ BOOTS = {
         append="acpi=off pci=nomsi",
     ),
     "generic_kernel_on_q35_told_acpi_off_uses_the_mp_table": Boot(
-        "generic", "q35", 256, "6,cores=3,sockets=2", devices=(virtio_disk(PCI), e1000()),
+        "generic", "q35", 256, APIC_IDS_WITH_GAPS, devices=(virtio_disk(PCI), e1000()),
         controller=IO_APIC, append="acpi=off pci=nomsi",
     ),
     "generic_kernel_on_pc_without_acpi_uses_the_mp_table": Boot(

@@ -102,11 +102,17 @@ def tsc_khz():
 
 
 def needed_parameters(machine, accelerator):
-    """Kernel parameters without which Linux cannot run there, with any firmware.
+    """Kernel parameters without which Linux does not run well there, with any firmware.
+
+    Under TCG all CPUs share one TSC, the host's, but the CPU that QEMU shows does not promise it.
+    Linux then gives the TSC up, and without HPET or ACPI it is left with counting timer interrupts,
+    which stands still for seconds when the host is busy: hence `tsc=reliable`.
 
     On a microvm with ACPI (hardware-reduced) Linux uses neither PIT nor RTC nor PM timer, so under
-    TCG it has nothing to measure its TSC against, and hangs unless it is told.
+    TCG it has nothing to measure its TSC against, and hangs unless it is told the frequency.
     """
-    if accelerator.startswith("tcg") and machine_type(machine) == "microvm":
-        return [f"tsc_early_khz={tsc_khz()}"]
-    return []
+    if not accelerator.startswith("tcg"):
+        return []
+    if machine_type(machine) == "microvm":
+        return ["tsc=reliable", f"tsc_early_khz={tsc_khz()}"]
+    return ["tsc=reliable"]
