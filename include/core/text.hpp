@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+// Text that need not end in NUL: names from the host, and parts of sentences.
+#pragma once
+
+#include "core/types.hpp"
+
+namespace mayfly {
+
+/// A view of characters.
+class text {
+  public:
+    constexpr text() = default;
+    constexpr text(const char* first, usize length) : first_(first), length_(length) {}
+
+    /// From a literal or any NUL-terminated string.
+    constexpr text(const char* string) : first_(string), length_(__builtin_strlen(string)) {}
+
+    /// From a field of at most `n` characters that a NUL may end early, as wire formats have them.
+    template <usize n>
+    static constexpr text from_field(const char (&field)[n]) {
+        usize length = 0;
+        while (length < n && field[length] != '\0')
+            length++;
+        return {field, length};
+    }
+
+    constexpr const char* data() const { return first_; }
+    constexpr usize size() const { return length_; }
+    constexpr bool empty() const { return length_ == 0; }
+    constexpr char operator[](usize index) const { return first_[index]; }
+    constexpr const char* begin() const { return first_; }
+    constexpr const char* end() const { return first_ + length_; }
+
+    constexpr bool operator==(text other) const {
+        if (length_ != other.length_)
+            return false;
+        // From the end: file names share their beginnings.
+        for (usize i = length_; i > 0; i--) {
+            if (first_[i - 1] != other.first_[i - 1])
+                return false;
+        }
+        return true;
+    }
+
+    constexpr bool starts_with(text prefix) const {
+        return length_ >= prefix.length_ && text(first_, prefix.length_) == prefix;
+    }
+
+  private:
+    const char* first_ = nullptr;
+    usize length_ = 0;
+};
+
+}  // namespace mayfly
