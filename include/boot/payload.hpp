@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+// What QEMU was given to boot, read from the first bytes of it.
+#pragma once
+
+#include "abi/linux.hpp"
+#include "core/result.hpp"
+#include "core/sentences.hpp"
+#include "core/span.hpp"
+
+namespace mayfly::boot {
+
+/// How much of the kernel file is read to tell what it is: what QEMU gives of an ELF
+/// (hw/i386/x86.c, load_elfboot).
+inline constexpr u32 payload_head_size = 8192;
+
+enum class payload_kind : u8 {
+    linux_image,  ///< a bzImage for the 32-bit entry
+    pvh_elf,      ///< an ELF in RAM, with a PVH note
+};
+
+/// Tells what `head`, the first payload_head_size bytes of SETUP_DATA, belongs to. Fails for what
+/// cannot be booted. An all-zero head is told as a fault of its own kind by explain_empty(),
+/// because only fw_cfg knows more.
+result<payload_kind> inspect(const_bytes head);
+
+/// True where nothing was given by SETUP_DATA: no kernel, or multiboot.
+bool is_empty(const_bytes head);
+
+}  // namespace mayfly::boot

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+// Everything the firmware can complain of, in one place. `mayfly: ` is put before each; `%s`, `%u`
+// and `%x` are filled in by format(). A test must provoke each of them: one that no test has seen
+// fails the tests.
+#pragma once
+
+namespace mayfly::sentences {
+
+// The processor.
+inline constexpr char exception[] =
+    "cpu: exception in the firmware (vector %u, address %x, error code %x)";
+
+// fw_cfg.
+inline constexpr char no_dma[] = "fw_cfg: no DMA interface (machine types before 2.5 have none)";
+inline constexpr char dma_failed[] = "fw_cfg: transfer failed (item %x, %u bytes)";
+inline constexpr char directory_too_long[] = "fw_cfg: directory is too long (%u files, limit %u)";
+inline constexpr char file_missing[] = "fw_cfg: file is missing (%s)";
+inline constexpr char file_too_large[] = "fw_cfg: file is too large (%s, %u bytes, limit %u)";
+inline constexpr char work_area_full[] = "firmware: work area is full (%u bytes, %u left)";
+
+// The memory map.
+inline constexpr char e820_size[] = "etc/e820: not a whole number of entries (%u bytes, %u each)";
+inline constexpr char e820_wraps[] = "etc/e820: entry runs past 2^64 (address %x, length %x)";
+inline constexpr char map_full[] = "memory map: too many ranges (at %x, limit %u)";
+
+// The ACPI table loader.
+inline constexpr char script_size[] =
+    "table loader: script is not a whole number of commands (%u bytes, %u each)";
+inline constexpr char script_no_room[] = "table loader: no room for the script (%u bytes)";
+inline constexpr char allocated_twice[] = "table loader: file is allocated twice (%s)";
+inline constexpr char not_allocated[] = "table loader: file is used before it is allocated (%s)";
+inline constexpr char bad_alignment[] =
+    "table loader: alignment is not a power of two (%s, alignment %u)";
+inline constexpr char bad_zone[] = "table loader: unknown zone (%s, zone %u, limit %u)";
+inline constexpr char no_room_high[] =
+    "table loader: no room below 4 GiB (%s, %u bytes, alignment %u)";
+inline constexpr char no_room_low[] =
+    "table loader: no room below 1 MiB (%s, %u bytes, alignment %u)";
+inline constexpr char pointer_size[] = "table loader: pointer has an unknown size (%s, %u bytes)";
+inline constexpr char pointer_outside[] =
+    "table loader: pointer lies outside its file (%s, offset %u, size %u)";
+inline constexpr char pointer_too_narrow[] =
+    "table loader: pointer cannot hold the address (%s, address %x, %u bytes)";
+inline constexpr char checksum_outside[] =
+    "table loader: checksum lies outside its file (%s, offset %u, size %u)";
+
+// SMBIOS and the MP table.
+inline constexpr char smbios_anchor[] =
+    "smbios: entry point is neither version 2.1 nor 3.0 (%u bytes)";
+inline constexpr char smbios_too_large[] = "smbios: tables are too large (%u bytes, limit %u)";
+inline constexpr char smbios_no_room[] = "smbios: no room below 4 GiB (%u bytes)";
+inline constexpr char mp_no_room[] = "MP table: no room below 4 GiB (%u bytes)";
+
+// The kernel.
+inline constexpr char no_kernel[] = "kernel: none was given (use -kernel)";
+inline constexpr char not_a_kernel[] =
+    "kernel: neither a bzImage nor a PVH ELF (first bytes %x)";
+inline constexpr char efi_kernel[] =
+    "kernel: an EFI application without a Linux setup header is not supported (first bytes %x)";
+inline constexpr char multiboot[] = "kernel: multiboot is not supported yet (%u bytes)";
+inline constexpr char needs_16_bit_entry[] =
+    "kernel: only the 16-bit entry fits, which is not supported yet (protocol %x, at least %x)";
+inline constexpr char bad_boot_flag[] = "kernel: damaged header (boot_flag %x, must be %x)";
+inline constexpr char bad_syssize[] = "kernel: damaged header (syssize %u)";
+inline constexpr char bad_kernel_alignment[] =
+    "kernel: damaged header (kernel_alignment %x is not a power of two)";
+inline constexpr char bad_init_size[] = "kernel: damaged header (init_size %u)";
+inline constexpr char bad_setup_data[] =
+    "kernel: damaged header (setup_data %x is not in the image, which ends at %x)";
+inline constexpr char image_cut_short[] =
+    "kernel: image is cut short (%u bytes, the header says %u)";
+inline constexpr char kernel_too_large[] =
+    "kernel: does not fit into the RAM (%u bytes from %x, RAM ends at %x)";
+inline constexpr char command_line_too_long[] =
+    "command line: longer than the kernel takes (%u characters, limit %u)";
+inline constexpr char initrd_too_large[] =
+    "initrd: does not fit into the RAM (%u bytes, largest free range %u)";
+
+// PVH.
+inline constexpr char elf_header[] =
+    "kernel: ELF program headers lie outside the first 8 KiB (%u of %u bytes)";
+inline constexpr char elf_not_in_ram[] =
+    "kernel: ELF segment is not in RAM (address %x, %u bytes)";
+inline constexpr char elf_on_work_area[] =
+    "kernel: ELF segment lies on the firmware's memory (address %x, %u bytes)";
+
+// What is told on the debug port alone; the boot goes on.
+inline constexpr char unknown_bridge[] =
+    "host bridge: unknown, treated as a generic PC (PCI vendor and device %x)";
+inline constexpr char extra_pci_roots[] =
+    "etc/extra-pci-roots: devices behind extra roots stay unprepared for now (%u roots)";
+
+}  // namespace mayfly::sentences

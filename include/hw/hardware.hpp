@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+// The machine: ports, memory-mapped registers, CPUID and MSRs. The only code that touches them;
+// everything else takes a type with these members, which a host test replaces by a fake.
+#pragma once
+
+#include "core/types.hpp"
+
+namespace mayfly::hw {
+
+struct cpuid_registers {
+    u32 eax, ebx, ecx, edx;
+};
+
+/// What the hardware-facing templates ask of their parameter.
+template <typename T>
+concept machine = requires(T m, u16 port, u32 address, u8 byte, u16 half, u32 word, u64 wide) {
+    m.in8(port);
+    m.in16(port);
+    m.in32(port);
+    m.out8(port, byte);
+    m.out16(port, half);
+    m.out32(port, word);
+    m.write_mmio32(address, word);
+    m.cpuid(word, word);
+    m.read_msr(word);
+    m.write_msr(word, wide);
+};
+
+/// The real one. It has no state; every member is one instruction.
+struct hardware {
+    static u8 in8(u16 port) {
+        u8 value;
+        asm volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
+        return value;
+    }
+    static u16 in16(u16 port) {
+        u16 value;
+        asm volatile("inw %1, %0" : "=a"(value) : "Nd"(port));
+        return value;
+    }
+    static u32 in32(u16 port) {
+        u32 value;
+        asm volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
+        return value;
+    }
+    static void out8(u16 port, u8 value) { asm volatile("outb %0, %1" : : "a"(value), "Nd"(port)); }
+    static void out16(u16 port, u16 value) {
+        asm volatile("outw %0, %1" : : "a"(value), "Nd"(port));
+    }
+    /// Memory is clobbered: a write to a DMA register has the device read and write it.
+    static void out32(u16 port, u32 value) {
+        asm volatile("outl %0, %1" : : "a"(value), "Nd"(port) : "memory");
+    }
+    static void write_mmio32(u32 address, u32 value) {
+        asm volatile("movl %0, (%1)" : : "r"(value), "r"(address) : "memory");
+    }
+    static cpuid_registers cpuid(u32 leaf, u32 subleaf) {
+        cpuid_registers out;
+        asm volatile("cpuid"
+                     : "=a"(out.eax), "=b"(out.ebx), "=c"(out.ecx), "=d"(out.edx)
+                     : "a"(leaf), "c"(subleaf));
+        return out;
+    }
+    /// Only where CPUID announces the register: another one raises a general protection fault.
+    static u64 read_msr(u32 index) {
+        u64 value;
+        asm volatile("rdmsr" : "=A"(value) : "c"(index));
+        return value;
+    }
+    static void write_msr(u32 index, u64 value) {
+        asm volatile("wrmsr" : : "A"(value), "c"(index));
+    }
+};
+
+static_assert(machine<hardware>);
+
+}  // namespace mayfly::hw
