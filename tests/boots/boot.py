@@ -138,7 +138,7 @@ def kernel_file(boot):
 
 
 def command_line(boot):
-    needed = accelerator.needed_parameters(boot.machine, accelerator.TCG)
+    needed = accelerator.needed_parameters(accelerator.TCG)
     end = "" if boot.reboots else QUICK_END
     return " ".join(filter(None, [COMMAND_LINE, end, *needed, boot.append]))
 

@@ -30,6 +30,8 @@ TRIAL_INIT = f"""#!/bin/busybox sh
 TRIAL_COMMAND_LINE = "console=ttyS0 reboot=t panic=-1"
 # QEMU's TSC under TCG: the host's on x86, a nanosecond clock elsewhere.
 NANOSECOND_CLOCK_KHZ = 1_000_000
+# CONFIG_HZ of the distributions' kernels; with another one a delay is only longer or shorter.
+KERNEL_HZ = 250
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,18 +103,15 @@ def tsc_khz():
     return NANOSECOND_CLOCK_KHZ
 
 
-def needed_parameters(machine, accelerator):
-    """Kernel parameters without which Linux does not run well there, with any firmware.
+def needed_parameters(accelerator):
+    """Kernel parameters without which Linux does not run well under TCG, with any firmware.
 
-    Under TCG all CPUs share one TSC, the host's, but the CPU that QEMU shows does not promise it.
-    Linux then gives the TSC up, and without HPET or ACPI it is left with counting timer interrupts,
-    which stands still for seconds when the host is busy: hence `tsc=reliable`.
-
-    On a microvm with ACPI (hardware-reduced) Linux uses neither PIT nor RTC nor PM timer, so under
-    TCG it has nothing to measure its TSC against, and hangs unless it is told the frequency.
+    Linux measures its clocks against each other, and on a busy host TCG's are not steady enough for
+    that: a guest then waits by a wrong clock, or for ever. A microvm with ACPI (hardware-reduced)
+    has nothing to measure against at all. So the frequencies are told, and that all CPUs share one
+    TSC (the host's), which the CPU shown by QEMU does not promise.
     """
     if not accelerator.startswith("tcg"):
         return []
-    if machine_type(machine) == "microvm":
-        return ["tsc=reliable", f"tsc_early_khz={tsc_khz()}"]
-    return ["tsc=reliable"]
+    khz = tsc_khz()
+    return ["tsc=reliable", f"tsc_early_khz={khz}", f"lpj={khz * 1000 // KERNEL_HZ}"]

@@ -75,7 +75,7 @@ def choose_accelerator(options):
 
 
 def command_line(options, accel, interactive):
-    words = [COMMAND_LINE, *accelerator.needed_parameters(options.machine, accel)]
+    words = [COMMAND_LINE, *accelerator.needed_parameters(accel)]
     if interactive:
         words.append(SHELL_WORD)
     return " ".join([*words, options.append]).strip()
