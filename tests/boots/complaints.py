@@ -94,7 +94,8 @@ def _file_digest(path):
 
 def _identity(boot):
     """A name for all that SeaBIOS's complaints depend on."""
-    version = subprocess.run(["qemu-system-x86_64", "--version"], stdout=subprocess.PIPE, check=True)
+    program = boots.accelerator.QEMU
+    version = subprocess.run([program, "--version"], stdout=subprocess.PIPE, check=True)
     parts = [
         repr(boot),
         version.stdout.decode(),

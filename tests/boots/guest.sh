@@ -1,4 +1,5 @@
 #!/bin/busybox sh
+# shellcheck shell=dash
 # SPDX-License-Identifier: MIT
 #
 # The init of the boot tests. boot.py adds the calls of one boot at the end: `load_modules`, one

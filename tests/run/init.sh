@@ -1,4 +1,5 @@
 #!/bin/busybox sh
+# shellcheck shell=dash
 # SPDX-License-Identifier: MIT
 #
 # The init of `make run`: says what booted, then gives a shell or powers off (run.py asks for the

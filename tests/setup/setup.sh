@@ -53,7 +53,9 @@ have_linker() {
 }
 
 # The 32-bit C++ library of the host compiler: host tests are built -m32 as well as -m64.
-have_multilib() { have_file '/usr/lib/gcc/x86_64-linux-gnu/*/32/libstdc++.a' '/usr/lib/libstdc++.so*'; }
+have_multilib() {
+    have_file '/usr/lib/gcc/x86_64-linux-gnu/*/32/libstdc++.a' '/usr/lib/libstdc++.so*'
+}
 
 have_gtest_sources() { have_file /usr/src/googletest/googletest/CMakeLists.txt; }
 
@@ -68,6 +70,11 @@ have_static_busybox() {
     busybox=$(command -v busybox) || return 1
     # A static program has no interpreter, whose path begins with /lib in every x86 system.
     ! head -c 1024 "$busybox" | grep -qa '/lib.*/ld-'
+}
+
+have_ovmf() {
+    have_file '/usr/share/OVMF/OVMF_CODE*.fd' /usr/share/ovmf/OVMF.fd \
+        '/usr/share/edk2/x64/OVMF_CODE*.fd'
 }
 
 have_pytest() { "$here/python.sh" >/dev/null 2>&1; }
@@ -99,7 +106,7 @@ test|swtpm|swtpm|have_program swtpm
 test|swtpm's tools|swtpm-tools|have_program swtpm_setup
 test|gdb|gdb|have_program gdb
 test|SeaBIOS|seabios|have_file /usr/share/seabios/bios-256k.bin /usr/share/qemu/bios-256k.bin
-test|OVMF|ovmf|have_file /usr/share/OVMF/OVMF_CODE*.fd /usr/share/ovmf/OVMF.fd /usr/share/edk2/x64/OVMF_CODE*.fd
+test|OVMF|ovmf|have_ovmf
 test|the device tree compiler|device-tree-compiler|have_program dtc
 test|cpio|cpio|have_program cpio
 test|lz4|lz4|have_program lz4
@@ -169,6 +176,10 @@ main() {
             exit 2
         fi
     done
+    if [[ " $* " == *" build "* && -n ${CROSS_COMPILE:-} ]] && ! have_compiler; then
+        say "CROSS_COMPILE=$CROSS_COMPILE: there is no ${CROSS_COMPILE}g++"
+        exit 1
+    fi
     find_missing "$@"
     if ((${#packages[@]} == 0)); then
         return
