@@ -18,6 +18,10 @@ u64 syssize_bytes(const abi::setup_header& header) {
     return u64{header.syssize} * 16;
 }
 
+const fault* does_not_fit(u64 size, u64 address, const tables::address_space& space) {
+    return make_wide_fault(sentences::kernel_too_large, size, address, space.guest.low_ram_end());
+}
+
 /// Takes the place of the kernel and of the RAM it needs to start.
 result<u32> place_kernel(const abi::setup_header& header, tables::address_space& space) {
     const u64 image = syssize_bytes(header);
@@ -28,8 +32,7 @@ result<u32> place_kernel(const abi::setup_header& header, tables::address_space&
         const range where = space.free.find_lowest(run_size, header.kernel_alignment, preferred,
                                                    four_gib, memory_type::ram);
         if (where.empty())
-            return make_fault(sentences::kernel_too_large, run_size, preferred,
-                              space.guest.low_ram_end());
+            return does_not_fit(run_size, preferred, space);
         TRY(space.claim(where, memory_type::ram));
         return static_cast<u32>(where.begin);
     }
@@ -38,12 +41,10 @@ result<u32> place_kernel(const abi::setup_header& header, tables::address_space&
     const range loaded{default_load_address, default_load_address + image};
     const range running{preferred, preferred + run_size};
     if (!space.free.is_all(loaded, memory_type::ram))
-        return make_fault(sentences::kernel_too_large, image, default_load_address,
-                          space.guest.low_ram_end());
+        return does_not_fit(image, default_load_address, space);
     if (running.end < running.begin || running.end > four_gib ||
         !space.free.is_all(running, memory_type::ram))
-        return make_fault(sentences::kernel_too_large, run_size, preferred,
-                          space.guest.low_ram_end());
+        return does_not_fit(run_size, preferred, space);
     TRY(space.claim(loaded, memory_type::ram));
     TRY(space.claim(running, memory_type::ram));
     return default_load_address;
@@ -58,8 +59,8 @@ result<u64> place_initrd(const abi::setup_header& header, tables::address_space&
     if (where.empty() && anywhere)
         where = space.free.find_lowest(size, page_size, four_gib, ~u64{0}, memory_type::ram);
     if (where.empty())
-        return make_fault(sentences::initrd_too_large, size,
-                          space.free.largest(limit, memory_type::ram));
+        return make_wide_fault(sentences::initrd_too_large, size,
+                               space.free.largest(limit, memory_type::ram));
     TRY(space.claim(where, memory_type::ram));
     return where.begin;
 }
@@ -97,7 +98,7 @@ u64 trailer_offset(const abi::setup_header& header) {
     return u64{header.setup_data} - default_load_address;
 }
 
-result<linux_plan> plan_linux(const abi::setup_header& header, u64 image_size,
+result<linux_plan> plan_linux(const abi::setup_header& header, u32 image_size,
                               tables::address_space& space) {
     linux_plan plan;
     plan.kernel = TRY(place_kernel(header, space));
@@ -105,15 +106,14 @@ result<linux_plan> plan_linux(const abi::setup_header& header, u64 image_size,
     if (header.setup_data != 0) {
         const u64 offset = trailer_offset(header);
         if (offset >= image_size || image_size - offset < sizeof(abi::setup_data_node))
-            return make_fault(sentences::bad_setup_data, u64{header.setup_data},
-                              default_load_address + image_size);
+            return make_wide_fault(sentences::bad_setup_data, header.setup_data,
+                                   u64{default_load_address} + image_size);
         plan.trailer_offset = static_cast<u32>(offset);
-        plan.trailer_size = static_cast<u32>(image_size - offset);
+        plan.trailer_size = image_size - plan.trailer_offset;
         const range where =
             TRY(space.claim_high(plan.trailer_size, page_size, memory_type::ram));
         if (where.empty())
-            return make_fault(sentences::kernel_too_large, u64{plan.trailer_size}, 0,
-                              space.guest.low_ram_end());
+            return does_not_fit(plan.trailer_size, 0, space);
         plan.trailer = static_cast<u32>(where.begin);
         if (plan.kernel_size > plan.trailer_offset)
             plan.kernel_size = plan.trailer_offset;

@@ -36,16 +36,16 @@ class program_headers {
 
     /// Whether all of them can be read.
     outcome check() const {
-        const u64 table = u64{count_} * stride_;
-        if (stride_ < least_stride_ || count_ == 0 || !head_.contains(offset_, table))
-            return make_fault(sentences::elf_header, offset_ + table, u64{head_.size()});
+        const u64 end = offset_ + count_ * stride_;
+        if (stride_ < least_stride_ || count_ == 0 || end < offset_ || end > head_.size())
+            return make_wide_fault(sentences::elf_header, end, head_.size());
         return {};
     }
 
     u32 count() const { return count_; }
 
     segment operator[](u32 index) const {
-        const u64 at = offset_ + u64{index} * stride_;
+        const u32 at = static_cast<u32>(offset_) + index * stride_;
         if (wide_)
             return to_segment(*view<abi::elf64_program_header>(head_, at));
         return to_segment(*view<abi::elf32_program_header>(head_, at));
@@ -84,12 +84,13 @@ bool is_loaded(const program_headers& headers, u64 address, u64 size) {
 bool names_linux(const_bytes notes) {
     usize at = 0;
     while (const auto* note = view<abi::elf_note>(notes, at)) {
-        const u64 name_at = at + sizeof(abi::elf_note);
-        const u64 text_at = name_at + align_up(note->name_size, 4);
-        const u64 next = text_at + align_up(note->descriptor_size, 4);
+        const usize name_at = at + sizeof(abi::elf_note);
+        const u64 text_end = name_at + align_up(note->name_size, 4);
+        const u64 next = text_end + align_up(note->descriptor_size, 4);
         if (next > notes.size())
             return false;
-        const auto is = [&](u64 offset, u64 size, text wanted) {
+        const auto text_at = static_cast<usize>(text_end);
+        const auto is = [&](usize offset, u32 size, text wanted) {
             return size == wanted.size() + 1 &&
                    text(reinterpret_cast<const char*>(notes.data() + offset), wanted.size()) ==
                        wanted;
@@ -116,8 +117,8 @@ outcome claim_segments(const_bytes head, tables::address_space& space, range fir
         const range where{part.address, part.address + part.memory_size};
         if (where.end < where.begin || !space.guest.is_all(where, memory_type::ram)) {
             const bool ours = where.begin < where.end && where.overlaps(firmware);
-            return make_fault(ours ? sentences::elf_on_work_area : sentences::elf_not_in_ram,
-                              part.address, part.memory_size);
+            return make_wide_fault(ours ? sentences::elf_on_work_area : sentences::elf_not_in_ram,
+                                   part.address, part.memory_size);
         }
         TRY(space.free.set(where, memory_type::none));
     }

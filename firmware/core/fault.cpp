@@ -51,7 +51,25 @@ class writer {
     usize length_ = 0;
 };
 
+/// Written before it is read: nobody clears it at a reset.
+fault noted;
+
 }  // namespace
+
+const fault* make_fault(const char* sentence, u32 first, u32 second, u32 third) {
+    noted = {sentence, {}, {first, second, third}};
+    return &noted;
+}
+
+const fault* make_wide_fault(const char* sentence, u64 first, u64 second, u64 third) {
+    noted = {sentence, {}, {first, second, third}};
+    return &noted;
+}
+
+const fault* make_fault(const char* sentence, text item, u32 first, u32 second, u32 third) {
+    noted = {sentence, item, {first, second, third}};
+    return &noted;
+}
 
 usize format(const fault& what, char* buffer, usize capacity) {
     writer out(buffer, capacity);

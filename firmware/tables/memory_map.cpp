@@ -41,7 +41,7 @@ outcome memory_map::set(range where, memory_type type) {
 
     const usize rest = count_ - last;
     if (first + count + rest > capacity)
-        return make_fault(sentences::map_full, where.begin, u64{capacity});
+        return make_wide_fault(sentences::map_full, where.begin, capacity);
     __builtin_memmove(ranges_ + first + count, ranges_ + last, rest * sizeof(typed_range));
     for (usize i = 0; i < count; i++)
         ranges_[first + i] = pieces[i];
@@ -105,7 +105,7 @@ u64 memory_map::low_ram_end() const {
 
 outcome read_e820(const_bytes content, memory_map& map) {
     if (content.size() % sizeof(abi::e820_entry) != 0)
-        return make_fault(sentences::e820_size, u64{content.size()}, sizeof(abi::e820_entry));
+        return make_fault(sentences::e820_size, content.size(), sizeof(abi::e820_entry));
     const bool passes[] = {true, false};
     for (const bool ram : passes) {
         for (usize at = 0; at < content.size(); at += sizeof(abi::e820_entry)) {
@@ -115,7 +115,7 @@ outcome read_e820(const_bytes content, memory_map& map) {
             if ((entry.type == static_cast<u32>(memory_type::ram)) != ram)
                 continue;
             if (address + length < address)
-                return make_fault(sentences::e820_wraps, address, length);
+                return make_wide_fault(sentences::e820_wraps, address, length);
             TRY(map.set({address, address + length}, static_cast<memory_type>(u32{entry.type})));
         }
     }

@@ -76,9 +76,9 @@ outcome finish_smbios_anchor(bytes anchor, u32 address, u32 length, u32 added) {
         return {};
     }
     if (anchor.size() != sizeof(abi::smbios_entry_point_21))
-        return make_fault(sentences::smbios_anchor, u64{anchor.size()});
+        return make_fault(sentences::smbios_anchor, anchor.size());
     if (length > 0xffff)
-        return make_fault(sentences::smbios_too_large, u64{length}, 0xffff);
+        return make_fault(sentences::smbios_too_large, length, 0xffff);
     auto& entry = *view<abi::smbios_entry_point_21>(anchor);
     entry.table_length = static_cast<u16>(length);
     entry.table_address = address;

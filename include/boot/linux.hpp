@@ -25,7 +25,7 @@ struct linux_plan {
 /// kernel is put where it wants to run, so that it need not move itself there; `image_size` is the
 /// size of the protected-mode part with what QEMU appended, and is only looked at where the
 /// header's setup_data says that QEMU did.
-result<linux_plan> plan_linux(const abi::setup_header& header, u64 image_size,
+result<linux_plan> plan_linux(const abi::setup_header& header, u32 image_size,
                               tables::address_space& space);
 
 /// Where QEMU's setup_data node lies, from the start of the protected-mode part; the header must

@@ -13,12 +13,14 @@ class arena {
 
     /// `size` bytes, not cleared, their address a multiple of `alignment` (a power of two). Empty,
     /// and nothing taken, where they do not fit; a `size` of 0 gives an empty span too.
-    bytes allocate(u64 size, u64 alignment = 8) {
-        const u64 address = align_up(next_, alignment);
-        if (alignment > end_ || address > end_ || size > end_ - address)
+    bytes allocate(u32 size, u32 alignment = 8) {
+        if (alignment > end_)
             return {};
-        next_ = static_cast<u32>(address + size);
-        return ram_.at(static_cast<u32>(address), static_cast<u32>(size));
+        const u32 address = (next_ + alignment - 1) & ~(alignment - 1);
+        if (address > end_ || size > end_ - address)
+            return {};
+        next_ = address + size;
+        return ram_.at(address, size);
     }
 
     /// One T, not cleared, or null where it does not fit.

@@ -20,24 +20,24 @@ constexpr u64 byte_swap(u64 value) {
 template <typename T>
 class [[gnu::packed]] le {
   public:
-    constexpr le() = default;
+    le() = default;
     constexpr le(T value) : raw_(value) {}
     constexpr operator T() const { return raw_; }
 
   private:
-    T raw_ = 0;
+    T raw_;
 };
 
 /// A big-endian field at any address.
 template <typename T>
 class [[gnu::packed]] be {
   public:
-    constexpr be() = default;
+    be() = default;
     constexpr be(T value) : raw_(byte_swap(value)) {}
     constexpr operator T() const { return byte_swap(raw_); }
 
   private:
-    T raw_ = 0;
+    T raw_;
 };
 
 using le16 = le<u16>;

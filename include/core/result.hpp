@@ -9,23 +9,22 @@ namespace mayfly {
 /// What a step that may fail returns. Inner functions pass a fault up with TRY; only `main` stops.
 template <typename T>
 class [[nodiscard]] result {
-    static_assert(__is_trivially_copyable(T), "the value shares its place with the fault");
+    static_assert(__is_trivially_copyable(T), "it lives in a union");
 
   public:
-    constexpr result(const T& value) : ok_(true), value_(value) {}
-    constexpr result(const fault& what) : ok_(false), fault_(what) {}
+    constexpr result(const T& value) : value_(value) {}
+    result(const fault* what) : what_(what) {}
 
-    constexpr bool ok() const { return ok_; }
+    constexpr bool ok() const { return what_ == nullptr; }
     /// Only where ok().
     constexpr const T& value() const { return value_; }
     /// Only where not ok().
-    constexpr const fault& what() const { return fault_; }
+    constexpr const fault* what() const { return what_; }
 
   private:
-    bool ok_;
+    const fault* what_ = nullptr;
     union {
-        T value_;
-        fault fault_;
+        T value_;  ///< not made where there is a fault
     };
 };
 
@@ -34,15 +33,14 @@ template <>
 class [[nodiscard]] result<void> {
   public:
     constexpr result() = default;
-    constexpr result(const fault& what) : ok_(false), fault_(what) {}
+    result(const fault* what) : what_(what) {}
 
-    constexpr bool ok() const { return ok_; }
+    constexpr bool ok() const { return what_ == nullptr; }
     constexpr void value() const {}
-    constexpr const fault& what() const { return fault_; }
+    constexpr const fault* what() const { return what_; }
 
   private:
-    bool ok_ = true;
-    fault fault_{nullptr};
+    const fault* what_ = nullptr;
 };
 
 using outcome = result<void>;

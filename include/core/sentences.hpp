@@ -42,7 +42,7 @@ inline constexpr char pointer_outside[] =
 inline constexpr char pointer_too_narrow[] =
     "table loader: pointer cannot hold the address (%s, address %x, %u bytes)";
 inline constexpr char checksum_outside[] =
-    "table loader: checksum lies outside its file (%s, offset %u, size %u)";
+    "table loader: checksum lies outside its file (%s, offset %u, length %u, size %u)";
 
 // SMBIOS and the MP table.
 inline constexpr char smbios_anchor[] =
@@ -89,5 +89,14 @@ inline constexpr char unknown_bridge[] =
     "host bridge: unknown, treated as a generic PC (PCI vendor and device %x)";
 inline constexpr char extra_pci_roots[] =
     "etc/extra-pci-roots: devices behind extra roots stay unprepared for now (%u roots)";
+
+// The same, only where -fw_cfg name=opt/org.mayfly/log,string=debug asks for it.
+inline constexpr char log_tables[] = "log: tables are linked (RSDP %x, %u bytes of ACPI)";
+inline constexpr char log_linux[] = "log: entering Linux (kernel %x, initrd %x of %u bytes)";
+inline constexpr char log_pvh_linux[] =
+    "log: entering Linux by PVH (entry %x, initrd %x of %u bytes)";
+inline constexpr char log_pvh_other[] =
+    "log: entering a PVH kernel that is not Linux, prepared as for Linux (entry %x, initrd %x of "
+    "%u bytes)";
 
 }  // namespace mayfly::sentences

@@ -24,15 +24,15 @@ class span {
     constexpr T* end() const { return first_ + count_; }
 
     /// True where [offset, offset + length) lies inside; no sum in it can wrap.
-    constexpr bool contains(u64 offset, u64 length) const {
+    constexpr bool contains(usize offset, usize length) const {
         return offset <= count_ && length <= count_ - offset;
     }
 
     /// The elements [offset, offset + length), or an empty span where they are not all inside.
-    constexpr span part(u64 offset, u64 length) const {
+    constexpr span part(usize offset, usize length) const {
         if (!contains(offset, length))
             return {};
-        return {first_ + offset, static_cast<usize>(length)};
+        return {first_ + offset, length};
     }
 
     constexpr operator span<const T>() const { return {first_, count_}; }
@@ -61,7 +61,7 @@ inline void store(bytes to, usize offset, const T& value) {
 
 /// The wire structure at `offset`, in place, or null where it is not wholly inside.
 template <wire_type T>
-inline const T* view(const_bytes from, u64 offset = 0) {
+inline const T* view(const_bytes from, usize offset = 0) {
     if (!from.contains(offset, sizeof(T)))
         return nullptr;
     return reinterpret_cast<const T*>(from.data() + offset);
@@ -69,7 +69,7 @@ inline const T* view(const_bytes from, u64 offset = 0) {
 
 /// The same, writable.
 template <wire_type T>
-inline T* view(bytes from, u64 offset = 0) {
+inline T* view(bytes from, usize offset = 0) {
     if (!from.contains(offset, sizeof(T)))
         return nullptr;
     return reinterpret_cast<T*>(from.data() + offset);

@@ -12,8 +12,9 @@ class text {
     constexpr text() = default;
     constexpr text(const char* first, usize length) : first_(first), length_(length) {}
 
-    /// From a literal or any NUL-terminated string.
-    constexpr text(const char* string) : first_(string), length_(__builtin_strlen(string)) {}
+    /// From a literal.
+    template <usize n>
+    consteval text(const char (&literal)[n]) : first_(literal), length_(n - 1) {}
 
     /// From a field of at most `n` characters that a NUL may end early, as wire formats have them.
     template <usize n>

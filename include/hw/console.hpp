@@ -25,11 +25,11 @@ inline constexpr u8 pvpanic_panicked = 1u << 0;
 /// A line of text for the debug port and the serial port.
 class line {
   public:
-    explicit line(const fault& what) {
+    explicit line(const fault* what) {
         const text prefix = "mayfly: ";
         for (char character : prefix)
             buffer_[length_++] = character;
-        length_ += format(what, buffer_ + length_, sentence_capacity);
+        length_ += format(*what, buffer_ + length_, sentence_capacity);
         buffer_[length_++] = '\n';
     }
 
@@ -43,7 +43,7 @@ class line {
 
 /// Says `what` on the debug port, where there is one.
 template <machine Hardware>
-void say_on_debug_port(Hardware& hardware, const fault& what) {
+void say_on_debug_port(Hardware& hardware, const fault* what) {
     if (hardware.in8(debug_port) != debug_port_present)
         return;
     for (char character : line(what))
@@ -52,7 +52,7 @@ void say_on_debug_port(Hardware& hardware, const fault& what) {
 
 /// Says `what` on COM1, where there is one. A transmitter that never empties ends it.
 template <machine Hardware>
-void say_on_serial_port(Hardware& hardware, const fault& what) {
+void say_on_serial_port(Hardware& hardware, const fault* what) {
     if (hardware.in8(serial_line_status) == 0xff)
         return;
     hardware.out8(serial_line_control, serial_8n1);
@@ -70,7 +70,7 @@ void say_on_serial_port(Hardware& hardware, const fault& what) {
 
 /// Says `what` wherever a person can read it and, where `pvpanic_port` is not 0, tells the host.
 template <machine Hardware>
-void complain(Hardware& hardware, const fault& what, u16 pvpanic_port) {
+void complain(Hardware& hardware, const fault* what, u16 pvpanic_port) {
     say_on_debug_port(hardware, what);
     say_on_serial_port(hardware, what);
     if (pvpanic_port != 0)

@@ -72,24 +72,27 @@ class fw_cfg {
     }
 
     /// Reads the first `to.size()` bytes of a file or item; what lies past its end reads as 0.
-    outcome read(file from, bytes to) { return read_to(from.key, work_.address_of(to.data()), to.size()); }
+    outcome read(file from, bytes to) { return read_to(from.key, work_.address_of(to.data()), size_of(to)); }
     outcome read_item(abi::fw_cfg_key key, bytes to) {
-        return read_to(static_cast<u16>(key), work_.address_of(to.data()), to.size());
+        return read_to(static_cast<u16>(key), work_.address_of(to.data()), size_of(to));
     }
 
     /// The same to any physical address, also above 4 GiB.
-    outcome read_item_to(abi::fw_cfg_key key, u64 address, u64 length) {
+    outcome read_item_to(abi::fw_cfg_key key, u64 address, u32 length) {
         return read_to(static_cast<u16>(key), address, length);
     }
 
     /// Reads on where the last read ended.
-    outcome read_on_to(u64 address, u64 length) { return transfer(abi::dma_read, address, length); }
+    outcome read_on_to(u64 address, u32 length) { return transfer(abi::dma_read, address, length); }
+
+    /// Leaves out `length` bytes where the last read ended.
+    outcome skip(u32 length) { return transfer(abi::dma_skip, 0, length); }
 
     /// A 32-bit scalar item.
     result<u32> read_u32(abi::fw_cfg_key key) {
         auto* value = work_.allocate<le32>();
         if (value == nullptr)
-            return make_fault(sentences::work_area_full, u64{sizeof(u32)}, work_.room());
+            return make_fault(sentences::work_area_full, sizeof(u32), work_.room());
         TRY(read_item(key, {reinterpret_cast<u8*>(value), sizeof(u32)}));
         return u32{*value};
     }
@@ -99,10 +102,12 @@ class fw_cfg {
         if (offset != 0)
             TRY(transfer(select(to.key) | abi::dma_skip, 0, offset));
         const u32 selected = offset != 0 ? 0 : select(to.key);
-        return transfer(selected | abi::dma_write, work_.address_of(from.data()), from.size());
+        return transfer(selected | abi::dma_write, work_.address_of(from.data()), size_of(from));
     }
 
   private:
+    static u32 size_of(const_bytes part) { return static_cast<u32>(part.size()); }
+
     static constexpr u32 files_per_page = 63;
 
     struct directory_page {
@@ -112,12 +117,12 @@ class fw_cfg {
 
     static constexpr u32 select(u16 key) { return u32{key} << 16 | abi::dma_select; }
 
-    outcome read_to(u16 key, u64 address, u64 length) {
+    outcome read_to(u16 key, u64 address, u32 length) {
         return transfer(select(key) | abi::dma_read, address, length);
     }
 
-    outcome transfer(u32 control, u64 address, u64 length) {
-        *descriptor_ = {control, static_cast<u32>(length), address};
+    outcome transfer(u32 control, u64 address, u32 length) {
+        *descriptor_ = {control, length, address};
         hardware_.out32(abi::fw_cfg_dma_port, byte_swap(work_.address_of(descriptor_)));
         const u32 answer = descriptor_->control;
         if (answer == 0)

@@ -20,9 +20,9 @@ struct address_space {
 
     /// Takes the highest free whole pages below 4 GiB for a table of `size` bytes that lasts as
     /// `type`. Empty where there is no room.
-    result<range> claim_high(u64 size, u64 alignment, memory_type type) {
+    result<range> claim_high(u32 size, u32 alignment, memory_type type) {
         const u64 pages = align_up(size, page_size);
-        const u64 boundary = alignment > page_size ? alignment : page_size;
+        const u32 boundary = alignment > page_size ? alignment : page_size;
         const range where = free.find_highest(pages, boundary, four_gib, memory_type::ram);
         if (!where.empty())
             TRY(claim(where, type));

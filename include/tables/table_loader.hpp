@@ -133,7 +133,7 @@ class table_loader {
         }
         if (command.zone != static_cast<u8>(abi::loader_zone::high)) {
             return make_fault(sentences::bad_zone, name, command.zone,
-                              static_cast<u64>(abi::loader_zone::f_segment));
+                              static_cast<u32>(abi::loader_zone::f_segment));
         }
         if (size == 0)
             return bytes{};
@@ -162,12 +162,12 @@ class table_loader {
     }
 
     /// Adds `value` to the little-endian integer `field` of 1, 2, 4 or 8 bytes.
-    static outcome add(bytes field, text file, u64 value) {
+    static outcome add(bytes field, text file, u32 value) {
         u64 sum = 0;
         __builtin_memcpy(&sum, field.data(), field.size());
         sum += value;
         if (field.size() < 8 && sum >> (8 * field.size()) != 0)
-            return make_fault(sentences::pointer_too_narrow, file, sum, field.size());
+            return make_fault(sentences::pointer_too_narrow, file, static_cast<u32>(value), field.size());
         __builtin_memcpy(field.data(), &sum, field.size());
         return {};
     }
@@ -192,9 +192,10 @@ class table_loader {
         const bytes covered = file->content.part(command.start, command.length);
         const bytes sum = file->content.part(command.offset, 1);
         if (sum.empty() || (covered.empty() && command.length != 0)) {
-            const u64 end = u64{command.start} + command.length;
+            const bool byte_is_outside = sum.empty();
             return make_fault(sentences::checksum_outside, file->name,
-                              sum.empty() ? u64{command.offset} : end, file->content.size());
+                              byte_is_outside ? command.offset : command.start, command.length,
+                              file->content.size());
         }
         sum[0] = static_cast<u8>(sum[0] - byte_sum(covered));
         return {};
@@ -218,7 +219,7 @@ class table_loader {
             return make_fault(sentences::work_area_full, sizeof(u64), low_.room());
         store<u64>(value, 0, 0);
         const bytes field = value.part(0, command.size);
-        TRY(add(field, name, u64{ram_.address_of(source->content.data())} + command.source_offset));
+        TRY(add(field, name, ram_.address_of(source->content.data()) + command.source_offset));
         return files_.write(destination, command.destination_offset, field);
     }
 

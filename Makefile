@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MIT
+# make           builds build/fw.bin
+# make run       boots a distribution kernel with it
+# make test      builds and runs the tests; T=name runs one; make test-all runs the whole matrix
+# make clean
+
+MAKEFLAGS += --no-builtin-rules
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := build/fw.bin
+
+# --- Compiler: CROSS_COMPILE if given, else the first that makes 32-bit x86 code. It needs no
+# --- header and no library of a 32-bit user space.
+
+ifndef CROSS_COMPILE
+can_compile = $(shell printf 'int f(int x) { return x; }' | \
+    $(1)g++ -m32 -ffreestanding -x c++ -c -o /dev/null - 2>/dev/null && echo yes)
+ifeq ($(call can_compile,),yes)
+CROSS_COMPILE :=
+else
+CROSS_COMPILE := $(firstword $(foreach prefix,i686-linux-gnu- x86_64-linux-gnu- i686-elf- \
+    x86_64-elf-,$(if $(filter yes,$(call can_compile,$(prefix))),$(prefix))) none)
+ifeq ($(CROSS_COMPILE),none)
+$(error No compiler for 32-bit x86 found: install g++ (on another CPU g++-i686-linux-gnu) or set CROSS_COMPILE)
+endif
+endif
+endif
+CXX := $(CROSS_COMPILE)g++
+OBJCOPY := $(CROSS_COMPILE)objcopy
+
+# --- Flags. Small code; nothing of a hosted environment; no instruction newer than a Pentium's.
+
+FLAGS := -m32 -march=i586 -mtune=generic -mregparm=3 -freg-struct-return -mpreferred-stack-boundary=2 -fno-inline-functions-called-once -Os -ffreestanding -Iinclude \
+    -fno-pic -fno-pie -fno-asynchronous-unwind-tables -fno-stack-protector -fcf-protection=none \
+    -fno-strict-aliasing -ffunction-sections -fdata-sections -fno-ident -ffile-prefix-map=$(CURDIR)=.
+CXXFLAGS := -std=c++20 -nostdinc++ -fno-exceptions -fno-rtti -fno-threadsafe-statics \
+    -mno-sse -mno-mmx -mno-80387 \
+    -Wall -Wextra -Wconversion -Wshadow -Wcast-align -Waddress-of-packed-member \
+    -Wold-style-cast -Wvla -Werror
+LDFLAGS := -m32 -nostdlib -static -no-pie -Wl,--gc-sections -Wl,--orphan-handling=error \
+    -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments -Wl,-T,linker/rom.ld
+
+SOURCES := $(sort $(wildcard firmware/*.cpp firmware/*/*.cpp))
+OBJECTS := $(SOURCES:firmware/%.cpp=build/rom/%.o) build/rom/reset.o
+
+build/fw.bin: build/fw.elf linker/use.awk
+	@$(OBJCOPY) -O binary --gap-fill 0xcc $< $@
+	@awk -f linker/use.awk build/fw.map
+
+build/fw.elf: $(OBJECTS) linker/rom.ld
+	@$(CXX) $(LDFLAGS) -Wl,-Map,build/fw.map -o $@ $(OBJECTS)
+
+build/rom/%.o: firmware/%.cpp Makefile
+	@mkdir -p $(@D)
+	@echo "  c++ $<"
+	@$(CXX) $(FLAGS) $(CXXFLAGS) -MMD -MP -c -o $@ $<
+
+build/rom/%.o: firmware/%.S Makefile
+	@mkdir -p $(@D)
+	@echo "  as  $<"
+	@$(CXX) $(FLAGS) -MMD -MP -c -o $@ $<
+
+-include $(OBJECTS:.o=.d)
+
+.PHONY: clean
+clean:
+	rm -rf build
