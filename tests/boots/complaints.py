@@ -102,7 +102,10 @@ def _identity(boot):
         version.stdout.decode(),
         _file_digest(boots.kernel_file(boot)),
         _file_digest(_reference_firmware(boot)),
-        _file_digest(boots.BOOTS / "guest.sh"),
+        # What decides on the command lines, on the guest's doing, and on what counts.
+        *(_file_digest(boots.BOOTS / name) for name in ("guest.sh", "boot.py", "complaints.py")),
+        _file_digest(boots.BOOTS / "devices.py"),
+        _file_digest(boots.accelerator.__file__),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 

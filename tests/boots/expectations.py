@@ -143,6 +143,19 @@ def _interrupts(report, name):
             yield sum(counts), rest
 
 
+def timer(boot, report):
+    """Timer interrupts that arrived through the IO-APIC, where Linux knows it and uses the timer."""
+    hardware_reduced = boot.machine_type == "microvm" and has_acpi(boot)
+    # Debian's cloud kernel reads no MP table.
+    unknown = boot.kernel == "cloud" and not has_acpi(boot)
+    if hardware_reduced or unknown:
+        return []
+    lines = list(_interrupts(report, "timer"))
+    if any(count > 0 and "IO-APIC" in rest for count, rest in lines):
+        return []
+    return ["timer: no interrupt by the IO-APIC:\n" + report.text("interrupts")]
+
+
 def interrupts(boot, report):
     """Interrupts that arrived for each device, through the controller that is meant."""
     found = []
@@ -166,7 +179,8 @@ def complaint_free(boot, report):
 def problems(boot, report, folder):
     """Everything that is not as it has to be."""
     found = []
-    for check in (kernel, cpus, memory, nodes, caching, acpi, interrupts, complaint_free):
+    checks = (kernel, cpus, memory, nodes, caching, acpi, timer, interrupts, complaint_free)
+    for check in checks:
         found += check(boot, report)
     for check in (identity, device_tree):
         found += check(boot, report, folder)
