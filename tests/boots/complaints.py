@@ -36,6 +36,7 @@ BLAME = re.compile(
 BY_CHANCE = re.compile(
     r"clocksource|hrtimer|^tsc:|TSC|workqueue|rcu|random:|sched_clock|perf:|audit|soft lockup"
     r"|Timeout|NOHZ|watchdog|APIC timer disabled due to verification failure"
+    r"|Could not switch to high resolution mode|lapic is not functional"
     r"|APIC calibration not consistent|Lost \d+ RTC interrupts"
     # An advice of several lines after the trace clock found the TSC unstable.
     r"|Unstable clock|keep using the local clock|trace_clock=|^on the kernel command line"
