@@ -11,6 +11,9 @@ MAKEFLAGS += --no-builtin-rules
 # --- Compiler: CROSS_COMPILE if given, else the first that makes 32-bit x86 code. It needs no
 # --- header and no library of a 32-bit user space.
 
+# What only sets up or calls make again must be read without a compiler.
+goals_without_compiler := run test test-all clean
+ifneq ($(filter-out $(goals_without_compiler),$(or $(MAKECMDGOALS),build/fw.bin)),)
 ifndef CROSS_COMPILE
 can_compile = $(shell printf 'int f(int x) { return x; }' | \
     $(1)g++ -m32 -ffreestanding -x c++ -c -o /dev/null - 2>/dev/null && echo yes)
@@ -21,6 +24,7 @@ CROSS_COMPILE := $(firstword $(foreach prefix,i686-linux-gnu- x86_64-linux-gnu- 
     x86_64-elf-,$(if $(filter yes,$(call can_compile,$(prefix))),$(prefix))) none)
 ifeq ($(CROSS_COMPILE),none)
 $(error No compiler for 32-bit x86 found: install g++ (on another CPU g++-i686-linux-gnu) or set CROSS_COMPILE)
+endif
 endif
 endif
 endif
@@ -60,6 +64,8 @@ build/rom/%.o: firmware/%.S Makefile
 	@$(CXX) $(FLAGS) -MMD -MP -c -o $@ $<
 
 -include $(OBJECTS:.o=.d)
+
+include tests/run/run.mk tests/test.mk
 
 .PHONY: clean
 clean:

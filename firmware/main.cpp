@@ -15,6 +15,10 @@
 #include "tables/table_loader.hpp"
 
 namespace mayfly {
+
+/// In reset.S: to real mode, and on at the far pointer at 0040:0067.
+extern "C" [[noreturn]] void resume_real_mode();
+
 namespace {
 
 using abi::fw_cfg_key;
@@ -28,7 +32,7 @@ struct machine {
     memory ram{0};
     arena work{ram, work_area_begin, work_area_end};
     device config{hardware, work};
-    hw::chipset chipset = hw::chipset::unknown;
+    hw::host_bridge bridge = hw::identify(hardware);
     bool log = false;
 };
 
@@ -62,7 +66,7 @@ result<bool> read_log_option(machine& pc) {
     if (!option.present)
         return false;
     const bytes value = TRY(read_file(pc, name, option.what));
-    return text(reinterpret_cast<const char*>(value.data()), value.size()).starts_with("debug");
+    return text(reinterpret_cast<const char*>(value.data()), value.size()) == "debug";
 }
 
 outcome tell_extra_roots(machine& pc) {
@@ -87,23 +91,42 @@ struct payload {
 result<payload> inspect_payload(machine& pc) {
     const bytes head = TRY(take(pc, boot::payload_head_size));
     TRY(pc.config.read_item(fw_cfg_key::setup_data, head));
-    if (boot::is_empty(head)) {
+    const auto kind = boot::inspect(head);
+    if (!kind.ok() && boot::is_empty(head)) {
         const u32 size = TRY(pc.config.read_u32(fw_cfg_key::kernel_size));
         if (size == 0)
             return make_fault(sentences::no_kernel);
         if (TRY(pc.config.read_u32(fw_cfg_key::setup_size)) == 0)
             return make_fault(sentences::multiboot, size);
     }
-    return payload{TRY(boot::inspect(head)), head};
+    return payload{TRY(kind), head};
+}
+
+/// Goes on where the guest wants to, if an INIT came with a shutdown code of it.
+void honour_shutdown_code(machine& pc) {
+    constexpr u8 jump_with_end_of_interrupt = 0x05, jump = 0x0a;
+    if (!hw::has_cmos(pc.bridge.kind))
+        return;
+    const u8 code = hw::read_shutdown_code(pc.hardware);
+    if (code != jump_with_end_of_interrupt && code != jump)
+        return;
+    hw::clear_shutdown_code(pc.hardware);
+    resume_real_mode();
+}
+
+/// A machine without a host bridge is a microvm if QEMU describes it by a device tree.
+outcome tell_unknown_machine(machine& pc) {
+    const bool has_bridge = pc.bridge.kind != hw::chipset::no_pci;
+    if (pc.bridge.kind == hw::chipset::unknown ||
+        (!has_bridge && !TRY(pc.config.find("etc/fdt")).present))
+        hw::say_on_debug_port(pc.hardware,
+                              make_fault(sentences::unknown_bridge, pc.bridge.identity));
+    return {};
 }
 
 void prepare_platform(machine& pc) {
-    const auto bridge = hw::identify(pc.hardware);
-    pc.chipset = bridge.kind;
-    if (bridge.kind == hw::chipset::unknown)
-        hw::say_on_debug_port(pc.hardware, make_fault(sentences::unknown_bridge, bridge.identity));
-    hw::prepare(pc.hardware, bridge.kind);
-    prepare_low_memory(pc.ram, bridge.kind);
+    hw::prepare(pc.hardware, pc.bridge.kind);
+    prepare_low_memory(pc.ram, pc.bridge.kind);
 }
 
 /// The memory map without tables and payload.
@@ -115,7 +138,7 @@ outcome make_memory_map(machine& pc, tables::address_space& space) {
     TRY(space.guest.set({extended_bios_data, 0xa0000}, memory_type::reserved));
     TRY(space.guest.set({0xa0000, work_area_begin}, memory_type::none));
     TRY(space.guest.set({work_area_begin, mib}, memory_type::reserved));
-    if (pc.chipset == hw::chipset::q35) {
+    if (pc.bridge.kind == hw::chipset::q35) {
         TRY(space.guest.set({hw::q35_ecam, u64{hw::q35_ecam} + hw::q35_ecam_size},
                             memory_type::reserved));
         TRY(space.guest.set({hw::ich9_root_complex,
@@ -123,6 +146,7 @@ outcome make_memory_map(machine& pc, tables::address_space& space) {
                             memory_type::reserved));
     }
     TRY(space.guest.set({image_begin, four_gib}, memory_type::reserved));
+    space.ram_end = space.guest.low_ram_end();
     for (const auto& part : space.guest.ranges()) {
         if (part.type == memory_type::ram && part.where.end > mib)
             TRY(space.free.set(part.where, memory_type::ram));
@@ -172,9 +196,9 @@ outcome make_mp_table(machine& pc, const hw::cpuid_registers& cpu, const tables:
     const tables::mp_description description{
         .cpus = TRY(find_cpus(pc, madt)),
         .boot_cpu = {cpu.eax, cpu.edx, static_cast<u8>(cpu.ebx >> 24)},
-        .chipset = pc.chipset,
+        .chipset = pc.bridge.kind,
         .madt = madt,
-        .virtio_mmio = pc.chipset == hw::chipset::no_pci && madt.empty()};
+        .virtio_mmio = pc.bridge.kind == hw::chipset::no_pci && madt.empty()};
     const bytes table = TRY(take(pc, tables::mp_table_capacity(description)));
     tables::write_mp_table(description, table);
     tables::write_mp_floating_pointer(*view<abi::mp_floating_pointer>(floating_pointer),
@@ -185,7 +209,7 @@ outcome make_mp_table(machine& pc, const hw::cpuid_registers& cpu, const tables:
 /// SMBIOS, MP table and ACPI; returns where the RSDP is.
 result<u32> make_tables(machine& pc, tables::address_space& space) {
     const auto cpu = pc.hardware.cpuid(1, 0);
-    hw::set_memory_types(pc.hardware, space.guest.low_ram_end(), cpu.edx);
+    hw::set_memory_types(pc.hardware, space.ram_end, cpu.edx);
     tables::table_loader loader(pc.config, space, pc.ram, pc.work);
     const auto acpi = TRY(loader.run());
     const bytes anchors = clear_anchor_window(pc.ram);
@@ -260,8 +284,7 @@ result<u64> load_pvh_initrd(machine& pc, u32 size, tables::address_space& space)
         return u64{0};
     const auto where = TRY(space.claim_high(size, page_size, memory_type::ram));
     if (where.empty())
-        return make_wide_fault(sentences::initrd_too_large, size,
-                               space.free.largest(four_gib, memory_type::ram));
+        return make_wide_fault(sentences::initrd_too_large, size, space.ram_end);
     TRY(pc.config.read_item_to(fw_cfg_key::initrd_data, where.begin, size));
     return where.begin;
 }
@@ -284,11 +307,13 @@ outcome boot_pvh(machine& pc, const_bytes head, tables::address_space& space) {
 
 /// Returns only where something is wrong.
 outcome boot_payload(machine& pc) {
+    honour_shutdown_code(pc);
     TRY(pc.config.open());
     pc.log = TRY(read_log_option(pc));
     const auto kernel = TRY(inspect_payload(pc));
-    prepare_platform(pc);
+    TRY(tell_unknown_machine(pc));
     TRY(tell_extra_roots(pc));
+    prepare_platform(pc);
     tables::address_space space;
     TRY(make_memory_map(pc, space));
     switch (kernel.kind) {

@@ -11,6 +11,8 @@
 
 CODE_SELECTOR = 0x10
 DATA_SELECTOR = 0x18
+REAL_CODE_SELECTOR = 0x20
+REAL_DATA_SELECTOR = 0x28
 CR0_PE = 1
 
 // The last 256 bytes of the image; main copies them to 0xfff00. They use no address but offsets
@@ -33,6 +35,28 @@ gdt_pointer:
 idt_pointer:
     .word idt_end - idt - 1
     .long idt
+
+// After an INIT with a shutdown code (IBM AT, CMOS 0x0f): back to real mode and on at the far pointer
+// at 0040:0067. Called from C++ with nothing of its own to keep; the segments are left as a reset
+// leaves them.
+    .globl resume_real_mode
+resume_real_mode:
+    .code32
+    ljmpl $REAL_CODE_SELECTOR, $0xff00 + (1f - start16)
+    .code16
+1:  movw $REAL_DATA_SELECTOR, %ax
+    movw %ax, %ds
+    movw %ax, %es
+    movw %ax, %fs
+    movw %ax, %gs
+    movw %ax, %ss
+    lidtl %cs:real_idt_pointer - start16 + 0xff00
+    xorl %eax, %eax
+    movl %eax, %cr0
+    ljmpw *0x467
+real_idt_pointer:
+    .word 0x3ff
+    .long 0
 
     .section .reset_vector, "ax"
     .globl reset_vector
@@ -84,6 +108,8 @@ gdt:                                // accessed bits set: the ROM cannot take th
     .quad 0
     .quad 0x00cf9b000000ffff        // 0x10: code
     .quad 0x00cf93000000ffff        // 0x18: data
+    .quad 0xff009bff0000ffff        // 0x20: code as real mode has it, base 0xffff0000
+    .quad 0x000093000000ffff        // 0x28: data as real mode has it
 gdt_end:
 
     .align 8

@@ -23,7 +23,7 @@ in_map && match($0, /0x[0-9a-f]+ +0x[0-9a-f]+ build\/rom\/[^ ]+\.o$/) {
     total += value(field[2])
 }
 END {
-    printf "build/fw.bin: 65536 bytes; code and read-only data %d of 16384:", total
+    printf "build/fw.bin: 65536 bytes; code and read-only data %d of 24576:", total
     split("start core hw tables boot", order, " ")
     for (i = 1; i <= 5; i++)
         if (order[i] in used)

@@ -19,7 +19,7 @@ u64 syssize_bytes(const abi::setup_header& header) {
 }
 
 const fault* does_not_fit(u64 size, u64 address, const tables::address_space& space) {
-    return make_wide_fault(sentences::kernel_too_large, size, address, space.guest.low_ram_end());
+    return make_wide_fault(sentences::kernel_too_large, size, address, space.ram_end);
 }
 
 /// Takes the place of the kernel and of the RAM it needs to start.
@@ -59,8 +59,7 @@ result<u64> place_initrd(const abi::setup_header& header, tables::address_space&
     if (where.empty() && anywhere)
         where = space.free.find_lowest(size, page_size, four_gib, ~u64{0}, memory_type::ram);
     if (where.empty())
-        return make_wide_fault(sentences::initrd_too_large, size,
-                               space.free.largest(limit, memory_type::ram));
+        return make_wide_fault(sentences::initrd_too_large, size, space.ram_end);
     TRY(space.claim(where, memory_type::ram));
     return where.begin;
 }
@@ -134,7 +133,8 @@ void write_boot_params(abi::boot_params& params, const_bytes head, const linux_p
         size = sizeof(abi::setup_header);
     __builtin_memcpy(&params.hdr, &source, size);
 
-    params.hdr.type_of_loader = abi::loader_undefined;
+    if (params.hdr.type_of_loader == 0)
+        params.hdr.type_of_loader = abi::loader_undefined;
     params.hdr.code32_start = plan.kernel;
     params.hdr.cmd_line_ptr = command_line;
     params.hdr.ramdisk_image = static_cast<u32>(plan.initrd);

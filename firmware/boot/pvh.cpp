@@ -92,8 +92,7 @@ bool names_linux(const_bytes notes) {
         const auto text_at = static_cast<usize>(text_end);
         const auto is = [&](usize offset, u32 size, text wanted) {
             return size == wanted.size() + 1 &&
-                   text(reinterpret_cast<const char*>(notes.data() + offset), wanted.size()) ==
-                       wanted;
+                   has_characters(reinterpret_cast<const char*>(notes.data() + offset), wanted);
         };
         if (is(name_at, note->name_size, "Linux"))
             return true;

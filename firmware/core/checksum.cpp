@@ -17,7 +17,7 @@ constexpr usize words_per_block = 256;
 u32 block_sum(const u8* data, usize count) {
     u32 all = 0;
     u32 even = 0;
-    const auto add = [&](usize index) {
+    const auto add = [&](usize index) __attribute__((always_inline)) {
         u32 word;
         __builtin_memcpy(&word, data + 4 * index, sizeof word);
         all += word;

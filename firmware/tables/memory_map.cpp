@@ -84,16 +84,6 @@ range memory_map::find_lowest(u64 size, u64 alignment, u64 floor, u64 limit,
     return {};
 }
 
-u64 memory_map::largest(u64 limit, memory_type type) const {
-    u64 largest = 0;
-    for (const auto& part : ranges()) {
-        const u64 end = part.where.end < limit ? part.where.end : limit;
-        if (part.type == type && part.where.begin < end && end - part.where.begin > largest)
-            largest = end - part.where.begin;
-    }
-    return largest;
-}
-
 u64 memory_map::low_ram_end() const {
     u64 end = 0;
     for (const auto& part : ranges()) {

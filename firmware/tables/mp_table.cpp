@@ -31,32 +31,31 @@ void for_each_madt_entry(const_bytes madt, u8 type, Visit visit) {
     }
 }
 
-/// Writes entries one behind the other.
+/// Writes entries one behind the other into a place of mp_table_capacity() bytes.
 class mp_writer {
   public:
-    explicit mp_writer(bytes to) : to_(to) {}
+    mp_writer(bytes to, u8 io_apic) : first_(to.data()), next_(first_), io_apic_(io_apic) {
+        next_ += sizeof(abi::mp_header);
+    }
 
     template <wire_type T>
-    void put(const T& entry) {
-        if (auto* place = view<T>(to_, length_))
-            *place = entry;
-        length_ += sizeof(T);
+    [[gnu::always_inline]] void put(const T& entry) {
+        __builtin_memcpy(next_, &entry, sizeof(T));
+        next_ += sizeof(T);
         count_++;
     }
 
-    usize length() const { return length_; }
+    usize length() const { return static_cast<usize>(next_ - first_); }
     u16 count() const { return static_cast<u16>(count_); }
+    /// ID of the first I/O APIC, where every line goes.
+    u8 io_apic() const { return io_apic_; }
 
   private:
-    bytes to_;
-    usize length_ = sizeof(abi::mp_header);
-    usize count_ = 0;
+    u8* first_;
+    u8* next_;
+    u32 count_ = 0;
+    u8 io_apic_;
 };
-
-/// The first I/O APIC, where every line below goes.
-u8 first_io_apic_id(const mp_description& machine) {
-    return machine.cpus.lowest_unused();
-}
 
 void put_processor(const mp_description& machine, u8 id, mp_writer& out) {
     const u8 boot = id == machine.boot_cpu.apic_id ? abi::mp_processor_boot : 0;
@@ -96,7 +95,7 @@ void put_buses(const mp_description& machine, mp_writer& out) {
 }
 
 void put_io_apics(const mp_description& machine, mp_writer& out) {
-    u8 id = first_io_apic_id(machine);
+    u8 id = out.io_apic();
     u32 count = 0;
     for_each_madt_entry<abi::madt_io_apic>(
         machine.madt, abi::madt_io_apic_type, [&](const abi::madt_io_apic& apic) {
@@ -122,16 +121,15 @@ u8 io_apic_input(hw::chipset chipset, u8 device, u8 pin) {
     return static_cast<u8>((device == 30 ? 20 : 16) + pin);
 }
 
-void put_interrupt(mp_writer& out, u16 flags, u8 bus, u8 line, u8 apic, u8 input,
-                   abi::mp_interrupt_kind kind = abi::mp_vectored) {
-    out.put(abi::mp_interrupt{3, kind, flags, bus, line, apic, input});
+void put_interrupt(mp_writer& out, u16 flags, u8 bus, u8 line, u8 input) {
+    out.put(abi::mp_interrupt{3, abi::mp_vectored, flags, bus, line, out.io_apic(), input});
 }
 
 void put_pci_interrupts(const mp_description& machine, mp_writer& out) {
     for (u8 device = 0; device < pci_devices; device++) {
         for (u8 pin = 0; pin < pci_pins; pin++) {
             put_interrupt(out, abi::mp_active_high | abi::mp_level, 0,
-                          static_cast<u8>(device << 2 | pin), first_io_apic_id(machine),
+                          static_cast<u8>(device << 2 | pin),
                           io_apic_input(machine.chipset, device, pin));
         }
     }
@@ -157,7 +155,7 @@ void put_isa_interrupts(const mp_description& machine, mp_writer& out) {
         if (irq == timer_input || is_pci)
             continue;
         put_interrupt(out, isa_flags(machine, irq), isa_bus(machine), irq,
-                      first_io_apic_id(machine), irq == 0 ? timer_input : irq);
+                      irq == 0 ? timer_input : irq);
     }
 }
 
@@ -170,9 +168,11 @@ void put_local_interrupts(const mp_description& machine, mp_writer& out) {
 }  // namespace
 
 u8 apic_ids::lowest_unused() const {
-    for (u32 id = 0; id < limit; id++) {
-        if (!has(id))
-            return static_cast<u8>(id);
+    for (u32 word = 0; word < words; word++) {
+        if (words_[word] == ~u32{0})
+            continue;
+        const u32 id = 32 * word + static_cast<u32>(__builtin_ctz(~words_[word]));
+        return id < limit ? static_cast<u8>(id) : 0;
     }
     return 0;
 }
@@ -210,7 +210,7 @@ u32 mp_table_capacity(const mp_description& machine) {
 }
 
 u32 write_mp_table(const mp_description& machine, bytes to) {
-    mp_writer entries(to);
+    mp_writer entries(to, machine.cpus.lowest_unused());
     put_processors(machine, entries);
     put_buses(machine, entries);
     put_io_apics(machine, entries);

@@ -3,7 +3,7 @@
 
 namespace mayfly::tables {
 
-u64 named_end(span<const abi::loader_entry> script, text file) {
+u64 named_end(span<const abi::loader_entry> script, const text& file) {
     u64 last = 0;
     const auto include = [&](const abi::file_name& name, u64 end) {
         if (end > last && hw::is_named(name, file))

@@ -74,7 +74,7 @@ inline constexpr char kernel_too_large[] =
 inline constexpr char command_line_too_long[] =
     "command line: longer than the kernel takes (%u characters, limit %u)";
 inline constexpr char initrd_too_large[] =
-    "initrd: does not fit into the RAM (%u bytes, largest free range %u)";
+    "initrd: does not fit into the RAM (%u bytes, RAM ends at %x)";
 
 // PVH.
 inline constexpr char elf_header[] =

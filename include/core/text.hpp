@@ -32,24 +32,18 @@ class text {
     constexpr const char* begin() const { return first_; }
     constexpr const char* end() const { return first_ + length_; }
 
-    constexpr bool operator==(text other) const {
-        if (length_ != other.length_)
-            return false;
-        // From the end: file names share their beginnings.
-        for (usize i = length_; i > 0; i--) {
-            if (first_[i - 1] != other.first_[i - 1])
-                return false;
-        }
-        return true;
-    }
-
-    constexpr bool starts_with(text prefix) const {
-        return length_ >= prefix.length_ && text(first_, prefix.length_) == prefix;
-    }
-
   private:
+
     const char* first_ = nullptr;
     usize length_ = 0;
 };
+
+/// True where `wanted.size()` characters at `first` are those of `wanted`. From the end, because
+/// file names share their beginnings, and by words: the table loader compares names all the time.
+bool has_characters(const char* first, const text& wanted);
+
+inline bool operator==(const text& left, const text& right) {
+    return left.size() == right.size() && has_characters(left.data(), right);
+}
 
 }  // namespace mayfly

@@ -50,15 +50,35 @@ host_bridge identify(Hardware& hardware) {
     }
 }
 
+/// microvm's real-time clock is optional, and nobody restarts it by a shutdown code.
+inline bool has_cmos(chipset kind) {
+    return kind != chipset::no_pci;
+}
+
+/// Why the CPU starts, as the guest noted before an INIT (IBM AT BIOS, CMOS 0x0f). Two accesses.
+template <machine Hardware>
+u8 read_shutdown_code(Hardware& hardware) {
+    hardware.out8(0x70, 0x0f);
+    return hardware.in8(0x71);
+}
+
+/// Makes the next start a plain one, after read_shutdown_code().
+template <machine Hardware>
+void clear_shutdown_code(Hardware& hardware) {
+    hardware.out8(0x71, 0);
+}
+
 // PIRQ A to D and E to H to the ISA interrupts 10, 10, 11, 11: bytes of a routing register, PIIX3
 // 0x60 and ICH9 0x60 and 0x68.
 inline constexpr u32 interrupt_routes = 0x0b0b0a0a;
 
-/// Edge/level control registers 0x4d0 and 0x4d1 in one access: 10 and 11 are level-triggered.
+/// Interrupts 10 and 11 are level-triggered. Only the second register: the first one resets to
+/// what it should be, and a 16-bit write to both reaches the first alone (QEMU hw/intc/i8259.c has
+/// one 1-byte region for each, and the second byte goes to the region of the first).
 template <machine Hardware>
 void set_level_interrupts(Hardware& hardware) {
-    constexpr u16 edge_level_control = 0x4d0;
-    hardware.out16(edge_level_control, 1u << 10 | 1u << 11);
+    constexpr u16 edge_level_control_8_to_15 = 0x4d1;
+    hardware.out8(edge_level_control_8_to_15, 1u << (10 - 8) | 1u << (11 - 8));
 }
 
 /// Intel 82441FX, 82371SB and 82371AB as QEMU has them (hw/isa/piix.c, hw/acpi/piix4.c).

@@ -23,9 +23,10 @@ struct found_file {
 };
 
 /// True where the NUL-terminated wire name `field` is `wanted`.
-inline bool is_named(const char (&field)[56], text wanted) {
+[[gnu::always_inline]] inline bool is_named(const char (&field)[56], const text& wanted) {
+    // Most names differ in length, which the place of the NUL tells at once.
     return wanted.size() < sizeof field && field[wanted.size()] == '\0' &&
-           text(field, wanted.size()) == wanted;
+           has_characters(field, wanted);
 }
 
 /// The device. One transfer is one device access, whatever its length.
@@ -54,7 +55,7 @@ class fw_cfg {
 
     /// The file called `name`. A directory of more files than one page holds is read on from the
     /// device, page by page, at each such search.
-    result<found_file> find(text name) {
+    result<found_file> find(const text& name) {
         const u32 cached = page_->count < files_per_page ? u32{page_->count} : files_per_page;
         if (const auto* entry = search({page_->files, cached}, name))
             return found_file{true, {entry->key, entry->size}};
@@ -64,7 +65,7 @@ class fw_cfg {
     }
 
     /// The same where the file must exist.
-    result<file> require(text name) {
+    result<file> require(const text& name) {
         const auto found = TRY(find(name));
         if (!found.present)
             return make_fault(sentences::file_missing, name);
@@ -132,7 +133,7 @@ class fw_cfg {
         return make_fault(sentences::dma_failed, control >> 16, length);
     }
 
-    static const abi::fw_cfg_file* search(span<abi::fw_cfg_file> files, text name) {
+    static const abi::fw_cfg_file* search(span<abi::fw_cfg_file> files, const text& name) {
         for (const auto& entry : files) {
             if (is_named(entry.name, name))
                 return &entry;
@@ -140,7 +141,7 @@ class fw_cfg {
         return nullptr;
     }
 
-    result<found_file> find_beyond_first_page(text name) {
+    result<found_file> find_beyond_first_page(const text& name) {
         // Into the stack of nobody: a page of its own, so that the first one stays.
         if (overflow_ == nullptr)
             overflow_ = work_.allocate<directory_page>();

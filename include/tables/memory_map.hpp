@@ -13,8 +13,8 @@ using abi::memory_type;
 
 /// [begin, end) in bytes.
 struct range {
-    u64 begin = 0;
-    u64 end = 0;
+    u64 begin;
+    u64 end;
 
     constexpr u64 size() const { return end - begin; }
     constexpr bool empty() const { return begin >= end; }
@@ -48,15 +48,12 @@ class memory_map {
     /// The lowest such place that begins at or above `floor` and ends at or below `limit`.
     range find_lowest(u64 size, u64 alignment, u64 floor, u64 limit, memory_type type) const;
 
-    /// The size of the largest range of `type` below `limit`.
-    u64 largest(u64 limit, memory_type type) const;
-
     /// Where the RAM that begins at address 0 ends, holes below 1 MiB aside; other RAM begins at
     /// or above 4 GiB.
     u64 low_ram_end() const;
 
   private:
-    typed_range ranges_[capacity];
+    typed_range ranges_[capacity];  // not cleared: count_ says how many there are
     usize count_ = 0;
 };
 

@@ -30,7 +30,7 @@ struct acpi_tables {
 /// The end of what the script's commands name in `file`. QEMU pads its tables to 128 KiB on pc and
 /// q35; every table but the first (the FACS) has a checksum command, and the last one is the RSDT
 /// or XSDT, so what lies behind the named end means nothing (QEMU hw/i386/acpi-build.c).
-u64 named_end(span<const abi::loader_entry> script, text file);
+u64 named_end(span<const abi::loader_entry> script, const text& file);
 
 /// The first table with this signature, or an empty span. Walks by the tables' own lengths.
 const_bytes find_table(const_bytes tables, u32 signature);

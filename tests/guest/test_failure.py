@@ -19,17 +19,24 @@ MACHINES = ["pc", "q35", "microvm"]
 # The firmware's sentences, word by word.
 
 NO_KERNEL = "mayfly: kernel: none was given (use -kernel)"
-NOT_A_KERNEL = "mayfly: kernel: neither a bzImage nor a PVH ELF"
-OLD_PROTOCOL = "mayfly: kernel: boot protocol is too old (2.07, at least 2.10)"
-MULTIBOOT = "mayfly: kernel: multiboot is not supported yet"
-NO_DMA = "mayfly: fw_cfg: no DMA interface (machine type 2.5 or newer)"
+NOT_A_KERNEL = "mayfly: kernel: neither a bzImage nor a PVH ELF (first bytes 0x74786574)"
+EFI_APPLICATION = (
+    "mayfly: kernel: an EFI application without a Linux setup header is not supported "
+    "(first bytes 0x5a4d)")
+OLD_PROTOCOL = (
+    "mayfly: kernel: only the 16-bit entry fits, which is not supported yet "
+    "(protocol 0x207, at least 0x20a)")
+MULTIBOOT = "mayfly: kernel: multiboot is not supported yet (12288 bytes)"
+NO_DMA = "mayfly: fw_cfg: no DMA interface (machine types before 2.5 have none)"
 
 
-KERNEL_TOO_LARGE = "mayfly: kernel: does not fit into the RAM (0x40000000)"
-INITRD_TOO_LARGE = "mayfly: initrd: does not fit into the RAM (0x3c00000)"
-COMMAND_LINE_TOO_LONG = "mayfly: command line: longer than the kernel takes (2048, 2047)"
+KERNEL_TOO_LARGE = (
+    "mayfly: kernel: does not fit into the RAM "
+    "(1073741824 bytes from 0x1000000, RAM ends at 0x8000000)")
+INITRD_TOO_LARGE = "mayfly: initrd: does not fit into the RAM (62914560 bytes, RAM ends at 0x6000000)"
+COMMAND_LINE_TOO_LONG = "mayfly: command line: longer than the kernel takes (2048 characters, limit 2047)"
 UNDEFINED_INSTRUCTION = (
-    "mayfly: cpu: exception in the firmware (vector 6, address 0x90000, error 0x0)")
+    "mayfly: cpu: exception in the firmware (vector 6, address 0x90000, error code 0x0)")
 
 
 @pytest.mark.parametrize("machine", MACHINES)
@@ -39,11 +46,12 @@ def test_no_kernel(machine):
 
 
 @pytest.mark.parametrize("machine", ["pc", "microvm"])
-@pytest.mark.parametrize("content", [
-    pytest.param(b"MZ" + bytes(65534), id="PE"), pytest.param(b"text\n" * 20_000, id="text")])
-def test_not_a_kernel(tmp_path, machine, content):
+@pytest.mark.parametrize("content, sentence", [
+    pytest.param(b"MZ" + bytes(65534), EFI_APPLICATION, id="PE"),
+    pytest.param(b"text\n" * 20_000, NOT_A_KERNEL, id="text")])
+def test_not_a_kernel(tmp_path, machine, content, sentence):
     """A PE file, a text."""
-    check_complaint(machine, ["-kernel", write_kernel(tmp_path, content)], NOT_A_KERNEL)
+    check_complaint(machine, ["-kernel", write_kernel(tmp_path, content)], sentence)
 
 
 def test_kernel_for_the_16_bit_entry(tmp_path):
@@ -101,12 +109,13 @@ def test_command_line_too_long(tmp_path, machine):
 
 DAMAGED = {
     "alignment is not a power of two": ({"kernel_alignment": 0x300000},
-                                        "mayfly: kernel: damaged header (alignment 0x300000)"),
-    "alignment zero": ({"kernel_alignment": 0}, "mayfly: kernel: damaged header (alignment 0x0)"),
-    "init_size zero": ({"init_size": 0}, "mayfly: kernel: damaged header (init_size 0x0)"),
+                                        "mayfly: kernel: damaged header (kernel_alignment 0x300000 is not a power of two)"),
+    "alignment zero": ({"kernel_alignment": 0}, "mayfly: kernel: damaged header (kernel_alignment 0x0 is not a power of two)"),
+    "init_size zero": ({"init_size": 0}, "mayfly: kernel: damaged header (init_size 0)"),
     "preferred address above 4 GiB": (
         {"relocatable": 0, "pref_address": 1 << 40},
-        "mayfly: kernel: does not fit into the RAM (0x10000000000)"),
+        "mayfly: kernel: does not fit into the RAM "
+        "(1146880 bytes from 0x10000000000, RAM ends at 0x8000000)"),
 }
 
 
@@ -146,12 +155,16 @@ def test_cpu_exception(tmp_path):
     image = ROOT / "build/fw.elf"
     assert image.exists(), f"{image} is missing"
     place = 0x90000  # RAM of nobody; 0f 0b is UD2
+    symbols = subprocess.run(["nm", image], check=True, capture_output=True, text=True).stdout
+    entry = next("0x" + line.split()[0] for line in symbols.splitlines()
+                 if line.endswith(" firmware_main"))
     with Qemu("pc", ["-S", "-gdb", f"unix:{tmp_path}/gdb,server=on,wait=off"]) as vm:
         vm.wait_until((tmp_path / "gdb").exists, "gdb socket")
-        subprocess.run([gdb, "-nx", "-batch", "-ex", f"target remote {tmp_path}/gdb",
-                        "-ex", "hbreak firmware_main", "-ex", "continue",
+        subprocess.run([gdb, "-nx", "-batch", "-ex", "set architecture i386:x86-64",
+                        "-ex", f"target remote {tmp_path}/gdb",
+                        "-ex", f"hbreak *{entry}", "-ex", "continue",
                         "-ex", f"set {{unsigned short}}{place} = 0x0b0f",
-                        "-ex", f"set $eip = {place}", "-ex", "detach", str(image)],
+                        "-ex", f"set $rip = {place}", "-ex", "detach"],
                        check=True, capture_output=True, timeout=PATIENCE)
         expect_sentence(complaint(vm), UNDEFINED_INSTRUCTION)
 
@@ -180,31 +193,32 @@ TABLES = allocate("etc/acpi/tables", 64, 1)
 SCRIPTS = {
     "file that is not there": (
         loader_script(allocate("etc/nothing", 64, 1)),
-        "mayfly: table loader: no such file (etc/nothing)"),
+        "mayfly: fw_cfg: file is missing (etc/nothing)"),
     "alignment not a power of two": (
         loader_script(allocate("etc/acpi/tables", 48, 1)),
-        "mayfly: table loader: alignment is not a power of two (48)"),
+        "mayfly: table loader: alignment is not a power of two (etc/acpi/tables, alignment 48)"),
     "alignment zero": (
         loader_script(allocate("etc/acpi/tables", 0, 1)),
-        "mayfly: table loader: alignment is not a power of two (0)"),
+        "mayfly: table loader: alignment is not a power of two (etc/acpi/tables, alignment 0)"),
     "unknown zone": (
         loader_script(allocate("etc/acpi/tables", 64, 9)),
-        "mayfly: table loader: unknown zone (9)"),
+        "mayfly: table loader: unknown zone (etc/acpi/tables, zone 9, limit 2)"),
     "pointer outside the file": (
         loader_script(TABLES, add_pointer("etc/acpi/tables", "etc/acpi/tables", 4096, 4)),
-        "mayfly: table loader: pointer lies outside its file (4096, 100)"),
+        "mayfly: table loader: pointer lies outside its file (etc/acpi/tables, offset 4096, size 100)"),
     "pointer of 3 bytes": (
         loader_script(TABLES, add_pointer("etc/acpi/tables", "etc/acpi/tables", 0, 3)),
-        "mayfly: table loader: pointer has an unknown size (3)"),
+        "mayfly: table loader: pointer has an unknown size (etc/acpi/tables, 3 bytes)"),
     "pointer into a file not allocated": (
         loader_script(TABLES, add_pointer("etc/acpi/tables", "etc/acpi/rsdp", 0, 4)),
         "mayfly: table loader: file is used before it is allocated (etc/acpi/rsdp)"),
     "checksum outside the file": (
         loader_script(TABLES, add_checksum("etc/acpi/tables", 0, 0, 0xFFFFFFFF)),
-        "mayfly: table loader: checksum lies outside its file (0xffffffff, 100)"),
+        "mayfly: table loader: checksum lies outside its file "
+        "(etc/acpi/tables, offset 0, length 4294967295, size 100)"),
     "half a command": (
         TABLES + bytes(60),
-        "mayfly: table loader: script is not a whole number of commands (125, 128)"),
+        "mayfly: table loader: script is not a whole number of commands (125 bytes, 128 each)"),
 }
 
 

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: MIT
+#
+# `make test` and `make test-all`. A recipe in order, because the first line may install what the
+# rest is built with.
+
+include tests/payload/payload.mk
+-include tests/unit/unit.mk
+
+.PHONY: test test-all test-build test-host
+
+# T= is an expression over test names, as pytest's -k takes it: make test T=test_no_kernel
+T ?=
+
+test:
+	@tests/setup/setup.sh build run test
+	@$(MAKE) --no-print-directory test-build
+	@tests/run_tests.sh $(if $(T),-k '$(T)')
+
+# The whole matrix, in parts that end within an hour each.
+test-all:
+	@tests/setup/setup.sh build run test
+	@$(MAKE) --no-print-directory test-build
+	@tests/run_tests.sh
+	@tests/run_tests.sh --wide=only tests/guest
+	@tests/run_tests.sh --wide=only tests/boots
+
+test-build: build/fw.bin payloads
