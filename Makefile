@@ -35,7 +35,7 @@ OBJCOPY := $(CROSS_COMPILE)objcopy
 
 FLAGS := -m32 -march=i586 -mtune=generic -mregparm=3 -freg-struct-return -mpreferred-stack-boundary=2 -fno-inline-functions-called-once -Os -ffreestanding -Iinclude \
     -fno-pic -fno-pie -fno-asynchronous-unwind-tables -fno-stack-protector -fcf-protection=none \
-    -fno-strict-aliasing -ffunction-sections -fdata-sections -fno-ident -ffile-prefix-map=$(CURDIR)=.
+    -fno-strict-aliasing -ffunction-sections -fdata-sections -fno-ident
 CXXFLAGS := -std=c++20 -nostdinc++ -fno-exceptions -fno-rtti -fno-threadsafe-statics \
     -mno-sse -mno-mmx -mno-80387 \
     -Wall -Wextra -Wconversion -Wshadow -Wcast-align -Waddress-of-packed-member \

@@ -141,9 +141,9 @@ outcome make_memory_map(machine& pc, tables::address_space& space) {
     if (pc.bridge.kind == hw::chipset::q35) {
         TRY(space.guest.set({hw::q35_ecam, u64{hw::q35_ecam} + hw::q35_ecam_size},
                             memory_type::reserved));
-        TRY(space.guest.set({hw::ich9_root_complex,
-                             u64{hw::ich9_root_complex} + hw::ich9_root_complex_size},
-                            memory_type::reserved));
+        TRY(space.guest.set(
+            {hw::ich9_root_complex, u64{hw::ich9_root_complex} + hw::ich9_root_complex_size},
+            memory_type::reserved));
     }
     TRY(space.guest.set({image_begin, four_gib}, memory_type::reserved));
     space.ram_end = space.guest.low_ram_end();
@@ -178,8 +178,7 @@ outcome make_smbios(machine& pc, tables::address_space& space, bytes anchor_plac
         return tables::finish_smbios_anchor(anchor, pc.work.address_of(structures.data()),
                                             tables_file.what.size, 0);
     tables::write_bios_information(table.part(0, added));
-    return tables::finish_smbios_anchor(anchor, static_cast<u32>(where.begin), size,
-                                        added);
+    return tables::finish_smbios_anchor(anchor, static_cast<u32>(where.begin), size, added);
 }
 
 /// The CPUs by MADT where QEMU gives one, else by their number and CPUID.
@@ -214,9 +213,9 @@ result<u32> make_tables(machine& pc, tables::address_space& space) {
     const auto acpi = TRY(loader.run());
     const bytes anchors = clear_anchor_window(pc.ram);
     TRY(make_smbios(pc, space, anchors.part(0, tables::smbios_anchor_capacity)));
-    TRY(make_mp_table(pc, cpu, acpi,
-                      anchors.part(tables::smbios_anchor_capacity,
-                                   sizeof(abi::mp_floating_pointer))));
+    TRY(make_mp_table(
+        pc, cpu, acpi,
+        anchors.part(tables::smbios_anchor_capacity, sizeof(abi::mp_floating_pointer))));
     log(pc, make_fault(sentences::log_tables, acpi.rsdp, acpi.tables.size()));
     return acpi.rsdp;
 }
@@ -299,9 +298,9 @@ outcome boot_pvh(machine& pc, const_bytes head, tables::address_space& space) {
     handover.initrd_size = TRY(pc.config.read_u32(fw_cfg_key::initrd_size));
     handover.initrd = TRY(load_pvh_initrd(pc, handover.initrd_size, space));
     const u32 start_info = TRY(boot::write_start_info(handover, space.guest, pc.work));
-    log(pc, make_wide_fault(boot::is_linux(head, pc.ram) ? sentences::log_pvh_linux
-                                                         : sentences::log_pvh_other,
-                            entry, handover.initrd, handover.initrd_size));
+    log(pc, make_wide_fault(
+                boot::is_linux(head, pc.ram) ? sentences::log_pvh_linux : sentences::log_pvh_other,
+                entry, handover.initrd, handover.initrd_size));
     boot::enter(entry, 0, start_info);
 }
 

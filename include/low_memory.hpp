@@ -25,8 +25,8 @@ inline constexpr u32 image_begin = 0xffff0000;
 
 /// Empties what guests scan for tables (the first KiB, the end of base memory, the EBDA and, where
 /// it is RAM of its own, the F segment), says in the BIOS data area where the EBDA is, and puts the
-/// reset code where a jump to F000:FFF0 finds it. RAM is zero when a machine is switched on; what we
-/// wrote last time tells that it was not, and only then is there anything to empty.
+/// reset code where a jump to F000:FFF0 finds it. RAM is zero when a machine is switched on; what
+/// we wrote last time tells that it was not, and only then is there anything to empty.
 void prepare_low_memory(memory ram, hw::chipset chipset);
 
 /// Empties the window in the F segment that the anchors are put into, and returns it.

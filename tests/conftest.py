@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from harness import guest, paths  # noqa: E402  (needs the path above)
+from harness import coverage, guest, paths  # noqa: E402  (needs the path above)
 from harness.qemu import GuestFailure  # noqa: E402
 
 KVM_TRIAL_SECONDS = 20
@@ -69,3 +69,22 @@ def built_parts():
     """Fails at once, in one line, where something was not built."""
     for path in (paths.firmware(), paths.PAYLOADS / "payload.bin", paths.QBOOT):
         assert path.exists(), f"{path} is missing: run make first"
+
+
+def is_whole_run(config) -> bool:
+    """True in the process that sees all tests end, if none was left out by name or folder."""
+    is_worker = hasattr(config, "workerinput")
+    return not is_worker and not config.getoption("keyword") and config.args == ["tests"]
+
+
+def pytest_sessionfinish(session, exitstatus):
+    """A sentence that no test has seen fails the tests."""
+    if is_whole_run(session.config) and exitstatus == 0 and coverage.unseen():
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Names the sentences that no test has seen."""
+    if is_whole_run(config):
+        for name in coverage.unseen():
+            terminalreporter.write_line(f"no test has seen the sentence `{name}`", red=True)

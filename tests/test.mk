@@ -4,9 +4,10 @@
 # rest is built with.
 
 include tests/payload/payload.mk
--include tests/unit/unit.mk
+include tests/unit/unit.mk
+unit_programs := build/tests/unit/32/host_tests build/tests/unit/64/host_tests
 
-.PHONY: test test-all test-build test-host
+.PHONY: test test-all test-build
 
 # T= is an expression over test names, as pytest's -k takes it: make test T=test_no_kernel
 T ?=
@@ -24,4 +25,4 @@ test-all:
 	@tests/run_tests.sh --wide=only tests/guest
 	@tests/run_tests.sh --wide=only tests/boots
 
-test-build: build/fw.bin payloads
+test-build: build/fw.bin payloads $(unit_programs)

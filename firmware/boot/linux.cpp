@@ -109,8 +109,7 @@ result<linux_plan> plan_linux(const abi::setup_header& header, u32 image_size,
                                    u64{default_load_address} + image_size);
         plan.trailer_offset = static_cast<u32>(offset);
         plan.trailer_size = image_size - plan.trailer_offset;
-        const range where =
-            TRY(space.claim_high(plan.trailer_size, page_size, memory_type::ram));
+        const range where = TRY(space.claim_high(plan.trailer_size, page_size, memory_type::ram));
         if (where.empty())
             return does_not_fit(plan.trailer_size, 0, space);
         plan.trailer = static_cast<u32>(where.begin);

@@ -36,7 +36,7 @@ class program_headers {
 
     /// Whether all of them can be read.
     outcome check() const {
-        const u64 end = offset_ + count_ * stride_;
+        const u64 end = offset_ + u64{count_} * stride_;
         if (stride_ < least_stride_ || count_ == 0 || end < offset_ || end > head_.size())
             return make_wide_fault(sentences::elf_header, end, head_.size());
         return {};
@@ -138,8 +138,7 @@ bool is_linux(const_bytes head, memory ram) {
     return false;
 }
 
-result<u32> write_start_info(const pvh_handover& what, const tables::memory_map& map,
-                             arena& work) {
+result<u32> write_start_info(const pvh_handover& what, const tables::memory_map& map, arena& work) {
     const auto ranges = map.ranges();
     const bytes entries = work.allocate(ranges.size() * sizeof(abi::pvh_memory_entry));
     auto* module = work.allocate<abi::pvh_module>();

@@ -23,10 +23,7 @@ void* memmove(void* to, const void* from, usize count) {
         return memcpy(to, from, count);
     auto* last_to = static_cast<u8*>(to) + count - 1;
     const auto* last_from = static_cast<const u8*>(from) + count - 1;
-    asm volatile("std; rep movsb; cld"
-                 : "+D"(last_to), "+S"(last_from), "+c"(count)
-                 :
-                 : "memory");
+    asm volatile("std; rep movsb; cld" : "+D"(last_to), "+S"(last_from), "+c"(count) : : "memory");
     return to;
 }
 

@@ -141,8 +141,8 @@ u16 isa_flags(const mp_description& machine, u8 irq) {
     constexpr u8 sci = 9;
     constexpr u8 first_virtio_mmio = 5, last_virtio_mmio = 12;
     constexpr u8 clock = 8;
-    const bool virtio = machine.virtio_mmio && irq >= first_virtio_mmio &&
-                        irq <= last_virtio_mmio && irq != clock;
+    const bool virtio =
+        machine.virtio_mmio && irq >= first_virtio_mmio && irq <= last_virtio_mmio && irq != clock;
     const bool level = virtio || (has_pci(machine) && irq == sci);
     return level ? abi::mp_active_high | abi::mp_level : 0;
 }
@@ -160,8 +160,8 @@ void put_isa_interrupts(const mp_description& machine, mp_writer& out) {
 }
 
 void put_local_interrupts(const mp_description& machine, mp_writer& out) {
-    out.put(abi::mp_interrupt{4, abi::mp_external, 0, isa_bus(machine), 0,
-                              machine.boot_cpu.apic_id, 0});
+    out.put(abi::mp_interrupt{4, abi::mp_external, 0, isa_bus(machine), 0, machine.boot_cpu.apic_id,
+                              0});
     out.put(abi::mp_interrupt{4, abi::mp_nmi, 0, isa_bus(machine), 0, every_local_apic, 1});
 }
 
@@ -179,11 +179,11 @@ u8 apic_ids::lowest_unused() const {
 
 apic_ids apic_ids_from_madt(const_bytes madt) {
     apic_ids out;
-    for_each_madt_entry<abi::madt_local_apic>(madt, abi::madt_local_apic_type,
-                                              [&](const abi::madt_local_apic& cpu) {
-                                                  if ((cpu.flags & abi::madt_local_apic_enabled) != 0)
-                                                      out.add(cpu.apic_id);
-                                              });
+    for_each_madt_entry<abi::madt_local_apic>(
+        madt, abi::madt_local_apic_type, [&](const abi::madt_local_apic& cpu) {
+            if ((cpu.flags & abi::madt_local_apic_enabled) != 0)
+                out.add(cpu.apic_id);
+        });
     return out;
 }
 
@@ -204,7 +204,8 @@ apic_ids apic_ids_from_topology(const topology& cpus, u32 count) {
 }
 
 u32 mp_table_capacity(const mp_description& machine) {
-    return static_cast<u32>(sizeof(abi::mp_header) + machine.cpus.count() * sizeof(abi::mp_processor) +
+    return static_cast<u32>(sizeof(abi::mp_header) +
+                            machine.cpus.count() * sizeof(abi::mp_processor) +
                             2 * sizeof(abi::mp_bus) + max_io_apics * sizeof(abi::mp_io_apic) +
                             (pci_devices * pci_pins + isa_irqs + 2) * sizeof(abi::mp_interrupt));
 }

@@ -18,7 +18,7 @@ constexpr abi::smbios_bios_information bios_information = {
     .version = 2,
     .start_segment = 0xf000,
     .release_date = 3,
-    .rom_size = 0,            // 64 KiB
+    .rom_size = 0,               // 64 KiB
     .characteristics = 1u << 3,  // characteristics are not supported: nothing else is claimed
     .characteristics_extension = {0, 1u << 4},  // virtual machine
     .major_release = MAYFLY_MAJOR,
@@ -89,8 +89,7 @@ outcome finish_smbios_anchor(bytes anchor, u32 address, u32 length, u32 added) {
     constexpr usize intermediate =
         __builtin_offsetof(abi::smbios_entry_point_21, intermediate_anchor);
     entry.intermediate_checksum = 0;
-    entry.intermediate_checksum =
-        checksum(anchor.part(intermediate, anchor.size() - intermediate));
+    entry.intermediate_checksum = checksum(anchor.part(intermediate, anchor.size() - intermediate));
     entry.checksum = 0;
     entry.checksum = checksum(anchor);
     return {};

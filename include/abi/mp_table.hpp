@@ -71,9 +71,9 @@ static_assert(sizeof(mp_io_apic) == 8);
 
 /// 4.3.4 and 4.3.5
 struct mp_interrupt {
-    u8 type;            ///< 3: to an I/O APIC, 4: to a local APIC
-    u8 kind;            ///< one of mp_interrupt_kind
-    le16 flags;         ///< polarity and trigger mode; 0: as the bus has it
+    u8 type;     ///< 3: to an I/O APIC, 4: to a local APIC
+    u8 kind;     ///< one of mp_interrupt_kind
+    le16 flags;  ///< polarity and trigger mode; 0: as the bus has it
     u8 source_bus;
     u8 source_line;     ///< ISA: IRQ; PCI: device << 2 | pin from 0
     u8 destination_id;  ///< of the APIC; 0xff: every local APIC

@@ -12,11 +12,11 @@ outcome check_linux_header(const abi::setup_header& header);
 
 /// Every address and size of the hand-over.
 struct linux_plan {
-    u32 kernel = 0;        ///< where the protected-mode part is loaded and entered
-    u32 kernel_size = 0;   ///< bytes of it
-    u64 initrd = 0;        ///< 0: none
+    u32 kernel = 0;       ///< where the protected-mode part is loaded and entered
+    u32 kernel_size = 0;  ///< bytes of it
+    u64 initrd = 0;       ///< 0: none
     u32 initrd_size = 0;
-    u32 trailer = 0;       ///< where what QEMU appended (a device tree) goes; 0: nothing
+    u32 trailer = 0;         ///< where what QEMU appended (a device tree) goes; 0: nothing
     u32 trailer_offset = 0;  ///< from the start of the protected-mode part
     u32 trailer_size = 0;
 };

@@ -13,9 +13,7 @@ class memory {
     constexpr explicit memory(uptr base) : base_(base) {}
 
     /// The `size` bytes at `address`, which the caller knows to be RAM.
-    bytes at(u32 address, u32 size) const {
-        return {reinterpret_cast<u8*>(base_ + address), size};
-    }
+    bytes at(u32 address, u32 size) const { return {reinterpret_cast<u8*>(base_ + address), size}; }
 
     /// The physical address of something inside this memory.
     u32 address_of(const void* pointer) const {

@@ -49,12 +49,10 @@ inline constexpr char smbios_anchor[] =
     "smbios: entry point is neither version 2.1 nor 3.0 (%u bytes)";
 inline constexpr char smbios_too_large[] = "smbios: tables are too large (%u bytes, limit %u)";
 inline constexpr char smbios_no_room[] = "smbios: no room below 4 GiB (%u bytes)";
-inline constexpr char mp_no_room[] = "MP table: no room below 4 GiB (%u bytes)";
 
 // The kernel.
 inline constexpr char no_kernel[] = "kernel: none was given (use -kernel)";
-inline constexpr char not_a_kernel[] =
-    "kernel: neither a bzImage nor a PVH ELF (first bytes %x)";
+inline constexpr char not_a_kernel[] = "kernel: neither a bzImage nor a PVH ELF (first bytes %x)";
 inline constexpr char efi_kernel[] =
     "kernel: an EFI application without a Linux setup header is not supported (first bytes %x)";
 inline constexpr char multiboot[] = "kernel: multiboot is not supported yet (%u bytes)";
@@ -79,8 +77,7 @@ inline constexpr char initrd_too_large[] =
 // PVH.
 inline constexpr char elf_header[] =
     "kernel: ELF program headers lie outside the first 8 KiB (%u of %u bytes)";
-inline constexpr char elf_not_in_ram[] =
-    "kernel: ELF segment is not in RAM (address %x, %u bytes)";
+inline constexpr char elf_not_in_ram[] = "kernel: ELF segment is not in RAM (address %x, %u bytes)";
 inline constexpr char elf_on_work_area[] =
     "kernel: ELF segment lies on the firmware's memory (address %x, %u bytes)";
 

@@ -33,7 +33,6 @@ class text {
     constexpr const char* end() const { return first_ + length_; }
 
   private:
-
     const char* first_ = nullptr;
     usize length_ = 0;
 };

@@ -98,7 +98,8 @@ void prepare_i440fx(Hardware& hardware) {
 template <machine Hardware>
 void prepare_q35(Hardware& hardware) {
     constexpr pci_function bridge{0, 0}, lpc{31, 0};
-    write_pci(hardware, bridge, 0x60, q35_ecam | 1);  // PCIEXBAR, 256 MiB; its high half resets to 0
+    write_pci(hardware, bridge, 0x60,
+              q35_ecam | 1);  // PCIEXBAR, 256 MiB; its high half resets to 0
     write_ecam(hardware, q35_ecam, bridge, 0x90, 0x30);  // PAM0, as above; PAM1 to 3 stay closed
     write_ecam(hardware, q35_ecam, lpc, 0x40, power_management_base | 1);
     write_ecam(hardware, q35_ecam, lpc, 0x44, 0x80);  // ACPI enabled, SCI on interrupt 9

@@ -43,8 +43,8 @@ class fw_cfg {
     /// Reads the directory. Fails where no DMA interface answers: machine types before 2.5 have
     /// none, and the guest has no other device that could tell.
     outcome open() {
-        TRY(read_item(abi::fw_cfg_key::directory, bytes(reinterpret_cast<u8*>(page_),
-                                                        sizeof(directory_page))));
+        TRY(read_item(abi::fw_cfg_key::directory,
+                      bytes(reinterpret_cast<u8*>(page_), sizeof(directory_page))));
         if (page_->count > abi::fw_cfg_max_files) {
             const u32 count = page_->count;
             page_->count = 0;
@@ -73,7 +73,9 @@ class fw_cfg {
     }
 
     /// Reads the first `to.size()` bytes of a file or item; what lies past its end reads as 0.
-    outcome read(file from, bytes to) { return read_to(from.key, work_.address_of(to.data()), size_of(to)); }
+    outcome read(file from, bytes to) {
+        return read_to(from.key, work_.address_of(to.data()), size_of(to));
+    }
     outcome read_item(abi::fw_cfg_key key, bytes to) {
         return read_to(static_cast<u16>(key), work_.address_of(to.data()), size_of(to));
     }

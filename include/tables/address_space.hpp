@@ -9,7 +9,7 @@ namespace mayfly::tables {
 
 /// Every place above 1 MiB is taken from here, so nothing can lie on top of anything else.
 struct address_space {
-    u64 ram_end = 0;  ///< of the RAM below 4 GiB, before anything was taken
+    u64 ram_end = 0;   ///< of the RAM below 4 GiB, before anything was taken
     memory_map guest;  ///< what the e820 says
     memory_map free;   ///< RAM above 1 MiB that no payload, table or plan has
 

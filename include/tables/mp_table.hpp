@@ -105,8 +105,8 @@ struct mp_description {
     apic_ids cpus;
     processor_identity boot_cpu;
     hw::chipset chipset;
-    const_bytes madt;       ///< names the I/O APICs; empty: one at 0xfec00000
-    bool virtio_mmio;       ///< ISA lines 5 to 12 are virtio-mmio transports (microvm without ACPI)
+    const_bytes madt;  ///< names the I/O APICs; empty: one at 0xfec00000
+    bool virtio_mmio;  ///< ISA lines 5 to 12 are virtio-mmio transports (microvm without ACPI)
 };
 
 /// No configuration table of this machine is larger, in bytes.

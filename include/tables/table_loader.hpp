@@ -66,8 +66,8 @@ class table_loader {
             content = low_.allocate(from.size);
         } else {
             // Only for the time of the boot: the guest's map does not know of it.
-            const range where = space_.free.find_highest(from.size, page_size, four_gib,
-                                                         memory_type::ram);
+            const range where =
+                space_.free.find_highest(from.size, page_size, four_gib, memory_type::ram);
             if (where.empty())
                 return make_fault(sentences::script_no_room, from.size);
             TRY(space_.free.set(where, memory_type::none));
@@ -167,7 +167,8 @@ class table_loader {
         __builtin_memcpy(&sum, field.data(), field.size());
         sum += value;
         if (field.size() < 8 && sum >> (8 * field.size()) != 0)
-            return make_fault(sentences::pointer_too_narrow, file, static_cast<u32>(value), field.size());
+            return make_fault(sentences::pointer_too_narrow, file, static_cast<u32>(value),
+                              field.size());
         __builtin_memcpy(field.data(), &sum, field.size());
         return {};
     }

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+"""What the image and the source must be, whatever it does when it runs."""
+
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from harness import coverage
+from harness.paths import ROOT
+
+IMAGE_SIZE = 65536
+SOURCE_FOLDERS = ("firmware", "include", "linker")
+
+# Who may include whom, besides itself.
+LAYERS = {
+    "core": set(),
+    "abi": {"core"},
+    "hw": {"core", "abi"},
+    "tables": {"core", "abi", "hw"},
+    "boot": {"core", "abi", "tables"},
+}
+
+
+def run(*command, **options) -> str:
+    """The output of a command that must succeed."""
+    result = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def build_copy(folder, *arguments) -> bytes:
+    """The image as a fresh copy of the source in another folder makes it."""
+    for name in (*SOURCE_FOLDERS, "tests"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "Makefile", folder)
+    run("make", "-C", str(folder), "build/fw.bin", *arguments)
+    return (folder / "build/fw.bin").read_bytes()
+
+
+def test_size():
+    """Exactly 64 KiB, for ever: QEMU migrates the ROM as a block of RAM."""
+    assert (ROOT / "build/fw.bin").stat().st_size == IMAGE_SIZE
+
+
+def test_same_bytes_from_any_folder(tmp_path):
+    """Neither the folder's name nor the time nor a second build changes a byte."""
+    first = build_copy(tmp_path / "a")
+    second = build_copy(tmp_path / "another folder with a longer name")
+    assert first == second == (ROOT / "build/fw.bin").read_bytes()
+
+
+def test_one_line_without_a_compiler(tmp_path):
+    """Where nothing makes 32-bit code, one line says what to install."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for program in ("make", "sh", "printf", "echo"):
+        (tools / program).symlink_to(shutil.which(program))
+    result = subprocess.run(["make", "-C", str(ROOT), "build/fw.bin"], capture_output=True,
+                            text=True, check=False, env={"PATH": str(tools)})
+    assert result.returncode != 0
+    complaints = [line for line in result.stderr.splitlines() if "***" in line]
+    assert len(complaints) == 1 and "No compiler for 32-bit x86 found: install" in complaints[0]
+
+
+def test_no_32_bit_headers_are_needed():
+    """Every header that the ROM is compiled from is the project's own."""
+    makefiles = list((ROOT / "build/rom").rglob("*.d"))
+    assert makefiles
+    for path in makefiles:
+        for name in path.read_text(encoding="utf-8").replace("\\\n", " ").split():
+            name = name.rstrip(":")
+            assert name.startswith(("build/", "firmware/", "include/")) or name == "Makefile", name
+
+
+def test_symbols():
+    """No library function, no global but the fault that is noted, no weak reference."""
+    for line in run("nm", "-C", str(ROOT / "build/fw.elf")).splitlines():
+        kind, name = line.split(maxsplit=2)[-2:] if line[0] == " " else line.split(maxsplit=2)[1:]
+        assert kind not in "UwdD", line
+        if kind in "bB":
+            assert name.endswith("::noted"), line
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_include_layers(layer):
+    """A folder includes only what lies below it."""
+    allowed = LAYERS[layer] | {layer}
+    for folder in ("include", "firmware"):
+        for path in (ROOT / folder / layer).glob("*.[hc]pp"):
+            for name in re.findall(r'#include "(\w+)/', path.read_text(encoding="utf-8")):
+                assert name in allowed, f"{path} includes {name}"
+
+
+def test_every_sentence_is_in_the_image():
+    """A sentence that the image does not hold is dead."""
+    image = (ROOT / "build/fw.bin").read_bytes()
+    assert [n for n, s in coverage.formats().items() if s.encode() not in image] == []
+
+
+def test_assembly_is_short():
+    """Well under 100 lines of instructions."""
+    lines = (ROOT / "firmware/reset.S").read_text(encoding="utf-8").splitlines()
+    code = [line for line in lines if re.match(r"\s+[a-z]", line) and not line.strip().startswith(".")]
+    assert len(code) < 80, len(code)
+
+
+def test_format():
+    """clang-format has nothing to say."""
+    sources = [str(path) for folder in ("firmware", "include") for path in
+               (ROOT / folder).rglob("*.[hc]pp")]
+    run("clang-format", "--dry-run", "-Werror", *sources, cwd=ROOT)
+
+
+def test_tidy():
+    """clang-tidy has nothing to say."""
+    sources = [str(path) for path in (ROOT / "firmware").rglob("*.cpp")]
+    run("clang-tidy", "--quiet", *sources, "--", "-std=c++20", "-m32", "-ffreestanding",
+        "-nostdinc++", f"-I{ROOT}/include", cwd=ROOT, env={**os.environ})
