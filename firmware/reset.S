@@ -77,13 +77,13 @@ start32:
     movl $stack_end, %esp
     call firmware_main
 
-// One entry a vector, 8 bytes each; a vector without an error code gets a 0.
-    .align 8
+// One entry a vector, 16 bytes each; a vector without an error code gets a 0.
+    .align 16
     .globl exception_entries
 exception_entries:
     .set vector, 0
     .rept 32
-    .align 8
+    .align 16
     .if (vector == 8) || (vector >= 10 && vector <= 14) || (vector == 17) || (vector == 21) || (vector == 29) || (vector == 30)
     .else
     push $0
@@ -116,7 +116,7 @@ gdt_end:
 idt:                                // 32-bit interrupt gates; all entries lie in 0xffffxxxx
     .set vector, 0
     .rept 32
-    .word exception_entries_low + 8 * vector, CODE_SELECTOR, 0x8e00, 0xffff
+    .word exception_entries_low + 16 * vector, CODE_SELECTOR, 0x8e00, 0xffff
     .set vector, vector + 1
     .endr
 idt_end:

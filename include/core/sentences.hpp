@@ -44,7 +44,7 @@ inline constexpr char pointer_too_narrow[] =
 inline constexpr char checksum_outside[] =
     "table loader: checksum lies outside its file (%s, offset %u, length %u, size %u)";
 
-// SMBIOS and the MP table.
+// SMBIOS.
 inline constexpr char smbios_anchor[] =
     "smbios: entry point is neither version 2.1 nor 3.0 (%u bytes)";
 inline constexpr char smbios_too_large[] = "smbios: tables are too large (%u bytes, limit %u)";
