@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+// What the fuzz targets share.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <vector>
+
+#include "core/fault.hpp"
+#include "core/span.hpp"
+#include "fakes/unexpected.hpp"
+
+namespace mayfly::fakes {
+
+inline void unexpected(const std::string& what) {
+    std::fprintf(stderr, "unexpected: %s\n", what.c_str());
+    std::abort();
+}
+
+}  // namespace mayfly::fakes
+
+namespace mayfly::fuzz {
+
+inline void require(bool condition) {
+    if (!condition)
+        std::abort();
+}
+
+/// Writes a sentence as `main` would.
+inline void tell(const fault* what) {
+    char buffer[sentence_capacity];
+    if (what != nullptr)
+        require(format(*what, buffer, sizeof buffer) <= sizeof buffer);
+}
+
+/// Takes pieces from the front of an input; zeros where it has ended.
+class input {
+  public:
+    input(const uint8_t* data, size_t size) : data_(data), left_(size) {}
+
+    size_t left() const { return left_; }
+    std::vector<u8> take(size_t count) {
+        std::vector<u8> out(count);
+        const size_t have = count < left_ ? count : left_;
+        if (have != 0)
+            __builtin_memcpy(out.data(), data_, have);
+        data_ += have;
+        left_ -= have;
+        return out;
+    }
+    std::vector<u8> rest() { return take(left_); }
+    template <typename T>
+    T number() {
+        const auto raw = take(sizeof(T));
+        return load<T>({raw.data(), raw.size()}, 0);
+    }
+
+  private:
+    const uint8_t* data_;
+    size_t left_;
+};
+
+}  // namespace mayfly::fuzz

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+// An ELF's program headers and notes. The input: 8 KiB of ELF, then what lies at 1 MiB.
+#include "boot/pvh.hpp"
+
+#include "abi/elf.hpp"
+#include "boot/payload.hpp"
+#include "fakes/fake_ram.hpp"
+#include "fuzz/fuzz.hpp"
+
+using namespace mayfly;
+
+namespace {
+
+/// Segments with more bytes in the file than in memory are not yet bounded by the firmware.
+template <typename Header, typename Program>
+bool is_sane(const_bytes head) {
+    const auto& header = *view<Header>(head);
+    for (u32 i = 0; i < header.program_header_count; i++) {
+        const auto* program = view<Program>(
+            head, static_cast<usize>(header.program_headers) + i * header.program_header_size);
+        if (program->file_size > program->memory_size)
+            return false;
+    }
+    return true;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+    constexpr u32 ram_end = 0x110000;
+    static fakes::fake_ram ram(ram_end);
+    fuzz::input from(data, size);
+    auto raw = from.take(boot::payload_head_size);
+    const auto notes = from.take(0x10000);
+    __builtin_memcpy(ram.data() + mib, notes.data(), notes.size());
+    const const_bytes head{raw.data(), raw.size()};
+    tables::address_space space;
+    for (auto* map : {&space.guest, &space.free})
+        fuzz::tell(map->set({mib, ram_end}, tables::memory_type::ram).what());
+    const auto done = boot::claim_segments(head, space, {0xe0000, mib});
+    fuzz::tell(done.what());
+    if (!done.ok())
+        return 0;
+    const bool wide = raw[4] == static_cast<u8>(abi::elf_class::bits_64);
+    if (wide ? is_sane<abi::elf64_header, abi::elf64_program_header>(head)
+             : is_sane<abi::elf32_header, abi::elf32_program_header>(head))
+        (void)boot::is_linux(head, ram.view());
+    return 0;
+}
