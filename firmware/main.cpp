@@ -220,17 +220,25 @@ result<u32> make_tables(machine& pc, tables::address_space& space) {
     return acpi.rsdp;
 }
 
-/// The command line with its NUL, of at most `limit` characters; returns its address.
-result<u32> read_command_line(machine& pc, u32 limit) {
+/// The command line with its NUL, of at most `limit` characters, and behind it `zeros` zero bytes
+/// at a multiple of 16: QEMU fills with zeros what lies past an item's end, which the CPU need not
+/// do.
+struct command_line {
+    u32 address;
+    bytes zeros;
+};
+
+result<command_line> read_command_line(machine& pc, u32 limit, u32 zeros) {
     constexpr u32 most = 16 * 1024 - 1;
     const u32 capacity = (limit < most ? limit : most) + 1;
-    const bytes line = TRY(take(pc, capacity));
+    const u32 zeros_at = (capacity + 15) & ~15u;
+    const bytes line = TRY(take(pc, zeros_at + zeros));
     TRY(pc.config.read_item(fw_cfg_key::cmdline_data, line));
     if (line[capacity - 1] != 0) {
         const u32 size = TRY(pc.config.read_u32(fw_cfg_key::cmdline_size));
         return make_fault(sentences::command_line_too_long, size - 1, capacity - 1);
     }
-    return pc.work.address_of(line.data());
+    return command_line{pc.work.address_of(line.data()), line.part(zeros_at, zeros)};
 }
 
 /// A file that ends early reads as zeros. A kernel's last words are never 0 (its checksum), so only
@@ -268,13 +276,12 @@ outcome boot_linux(machine& pc, const_bytes head, tables::address_space& space) 
     const u32 image_size =
         header.setup_data != 0 ? TRY(pc.config.read_u32(fw_cfg_key::kernel_size)) : 0;
     const auto plan = TRY(boot::plan_linux(header, image_size, space));
-    const u32 command_line = TRY(read_command_line(pc, header.cmdline_size));
-    const bytes page = TRY(take(pc, sizeof(abi::boot_params)));
+    const auto line = TRY(read_command_line(pc, header.cmdline_size, sizeof(abi::boot_params)));
     TRY(load_linux(pc, plan));
-    boot::write_boot_params(*view<abi::boot_params>(page), head, plan, space.guest, command_line,
-                            rsdp);
+    boot::write_boot_params(*view<abi::boot_params>(line.zeros), head, plan, space.guest,
+                            line.address, rsdp);
     log(pc, make_wide_fault(sentences::log_linux, plan.kernel, plan.initrd, plan.initrd_size));
-    boot::enter(plan.kernel, pc.work.address_of(page.data()), 0);
+    boot::enter(plan.kernel, pc.work.address_of(line.zeros.data()), 0);
 }
 
 /// Takes the place of a PVH kernel's initrd and reads it there.
@@ -294,7 +301,7 @@ outcome boot_pvh(machine& pc, const_bytes head, tables::address_space& space) {
     boot::pvh_handover handover;
     handover.rsdp = TRY(make_tables(pc, space));
     const u32 line_size = TRY(pc.config.read_u32(fw_cfg_key::cmdline_size));
-    handover.command_line = TRY(read_command_line(pc, line_size));
+    handover.command_line = TRY(read_command_line(pc, line_size, 0)).address;
     handover.initrd_size = TRY(pc.config.read_u32(fw_cfg_key::initrd_size));
     handover.initrd = TRY(load_pvh_initrd(pc, handover.initrd_size, space));
     const u32 start_info = TRY(boot::write_start_info(handover, space.guest, pc.work));

@@ -125,7 +125,6 @@ result<linux_plan> plan_linux(const abi::setup_header& header, u32 image_size,
 
 void write_boot_params(abi::boot_params& params, const_bytes head, const linux_plan& plan,
                        const tables::memory_map& map, u32 command_line, u32 rsdp) {
-    __builtin_memset(&params, 0, sizeof params);
     const auto& source = *view<abi::setup_header>(head, abi::setup_header_offset);
     u32 size = header_end(source) - abi::setup_header_offset;
     if (size > sizeof(abi::setup_header))

@@ -24,7 +24,7 @@ u32 block_sum(const u8* data, usize count) {
         even += word & even_lanes;
     };
     usize i = 0;
-    for (; i + 8 <= count; i += 8) {
+    for (; i + 16 <= count; i += 16) {
         add(i);
         add(i + 1);
         add(i + 2);
@@ -33,6 +33,14 @@ u32 block_sum(const u8* data, usize count) {
         add(i + 5);
         add(i + 6);
         add(i + 7);
+        add(i + 8);
+        add(i + 9);
+        add(i + 10);
+        add(i + 11);
+        add(i + 12);
+        add(i + 13);
+        add(i + 14);
+        add(i + 15);
     }
     for (; i < count; i++)
         add(i);

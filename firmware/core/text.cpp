@@ -13,18 +13,23 @@ u32 word_at(const char* first, usize offset) {
 }  // namespace
 
 bool has_characters(const char* first, const text& wanted) {
+    const char* other = wanted.data();
     usize left = wanted.size();
-    while (left >= sizeof(u32)) {
+    if (left < sizeof(u32)) {
+        while (left > 0) {
+            left--;
+            if (first[left] != other[left])
+                return false;
+        }
+        return true;
+    }
+    // The last comparison may overlap the one before.
+    while (left > sizeof(u32)) {
         left -= sizeof(u32);
-        if (word_at(first, left) != word_at(wanted.data(), left))
+        if (word_at(first, left) != word_at(other, left))
             return false;
     }
-    while (left > 0) {
-        left--;
-        if (first[left] != wanted[left])
-            return false;
-    }
-    return true;
+    return word_at(first, 0) == word_at(other, 0);
 }
 
 }  // namespace mayfly

@@ -38,7 +38,7 @@ class mp_writer {
         next_ += sizeof(abi::mp_header);
     }
 
-    template <wire_type T>
+    template <typename T>
     [[gnu::always_inline]] void put(const T& entry) {
         __builtin_memcpy(next_, &entry, sizeof(T));
         next_ += sizeof(T);
@@ -106,32 +106,38 @@ void put_io_apics(const mp_description& machine, mp_writer& out) {
         out.put(abi::mp_io_apic{2, id, io_apic_version, 1, default_io_apic});
 }
 
-/// Where the pin (from 0) of a device on bus 0 arrives at the I/O APIC.
+/// An abi::mp_interrupt to the first I/O APIC, as two words: there are up to 143 of them, and byte
+/// by byte they take twice as many instructions.
+[[gnu::always_inline]] inline void put_interrupt(mp_writer& out, u32 flags, u32 bus, u32 line,
+                                                 u32 input) {
+    constexpr u32 to_io_apic = 3;
+    const le32 words[] = {to_io_apic | u32{abi::mp_vectored} << 8 | flags << 16,
+                          bus | line << 8 | u32{out.io_apic()} << 16 | input << 24};
+    out.put(words);
+}
+
+/// The I/O APIC's inputs for device + pin = 0 to 3 (modulo 4), a byte each.
 ///
-/// i440FX: pins rotate over PIRQ A to D, which interrupt_routes sends to 10, 10, 11, 11 (QEMU
-/// hw/isa/piix3.c). q35: devices 0 to 24 rotate over PIRQ E to H and the others have A to D, device
-/// 30 again E to H, at inputs 16 to 23 (QEMU hw/isa/lpc_ich9.c, ich9_cc_init).
-u8 io_apic_input(hw::chipset chipset, u8 device, u8 pin) {
-    if (chipset == hw::chipset::i440fx) {
-        const u32 pirq = (device + pin - 1u) & 3;
-        return static_cast<u8>(hw::interrupt_routes >> (8 * pirq));
-    }
-    if (device < 25)
-        return static_cast<u8>(20 + ((device + pin) & 3));
-    return static_cast<u8>((device == 30 ? 20 : 16) + pin);
+/// i440FX: pins rotate over PIRQ A to D, one behind the sum, which interrupt_routes sends to 10,
+/// 10, 11, 11 (QEMU hw/isa/piix3.c). q35: they rotate over PIRQ E to H, inputs 20 to 23.
+u32 rotating_inputs(hw::chipset chipset) {
+    constexpr u32 e_to_h = 0x17161514;
+    const u32 routes = hw::interrupt_routes;
+    return chipset == hw::chipset::i440fx ? routes << 8 | routes >> 24 : e_to_h;
 }
 
-void put_interrupt(mp_writer& out, u16 flags, u8 bus, u8 line, u8 input) {
-    out.put(abi::mp_interrupt{3, abi::mp_vectored, flags, bus, line, out.io_apic(), input});
-}
-
+/// Bus 0. On q35, devices from 25 on do not rotate: their pins are PIRQ A to D, inputs 16 to 19,
+/// but device 30's, which are E to H (QEMU hw/isa/lpc_ich9.c, ich9_cc_init).
 void put_pci_interrupts(const mp_description& machine, mp_writer& out) {
-    for (u8 device = 0; device < pci_devices; device++) {
-        for (u8 pin = 0; pin < pci_pins; pin++) {
-            put_interrupt(out, abi::mp_active_high | abi::mp_level, 0,
-                          static_cast<u8>(device << 2 | pin),
-                          io_apic_input(machine.chipset, device, pin));
-        }
+    constexpr u32 bridge = 30;
+    const u32 rotating = rotating_inputs(machine.chipset);
+    const u32 fixed_from = machine.chipset == hw::chipset::q35 ? 25 : pci_devices;
+    for (u32 line = 0; line < pci_devices * pci_pins; line++) {
+        const u32 device = line >> 2;
+        const u32 pin = line & 3;
+        const u32 input = device < fixed_from ? rotating >> (8 * ((device + pin) & 3)) & 0xff
+                                              : (device == bridge ? 20 : 16) + pin;
+        put_interrupt(out, abi::mp_active_high | abi::mp_level, 0, line, input);
     }
 }
 

@@ -5,25 +5,13 @@ namespace mayfly::tables {
 
 u64 named_end(span<const abi::loader_entry> script, const text& file) {
     u64 last = 0;
-    const auto include = [&](const abi::file_name& name, u64 end) {
-        if (end > last && hw::is_named(name, file))
-            last = end;
-    };
     for (const auto& entry : script) {
-        switch (static_cast<abi::loader_command>(u32{entry.command})) {
-            case abi::loader_command::add_pointer:
-                include(entry.add_pointer.destination,
-                        u64{entry.add_pointer.offset} + entry.add_pointer.size);
-                break;
-            case abi::loader_command::add_checksum:
-                include(entry.add_checksum.file,
-                        u64{entry.add_checksum.start} + entry.add_checksum.length);
-                include(entry.add_checksum.file, u64{entry.add_checksum.offset} + 1);
-                break;
-            case abi::loader_command::allocate:
-            case abi::loader_command::write_pointer:
-                break;
-        }
+        if (entry.command != static_cast<u32>(abi::loader_command::add_checksum))
+            continue;
+        const auto& sum = entry.add_checksum;
+        const u64 end = u64{sum.start} + sum.length;
+        if (end > last && hw::is_named(sum.file, file))
+            last = end;
     }
     return last;
 }

@@ -32,8 +32,7 @@ result<linux_plan> plan_linux(const abi::setup_header& header, u32 image_size,
 /// have a setup_data. `head` is not needed: QEMU computes the address from its own load address.
 u64 trailer_offset(const abi::setup_header& header);
 
-/// Makes the zero page, all of it, from the image's first bytes and the plan. Fails where the
-/// memory map has too many ranges for it.
+/// Fills in the zero page, which is all zero, from the image's first bytes and the plan.
 void write_boot_params(abi::boot_params& params, const_bytes head, const linux_plan& plan,
                        const tables::memory_map& map, u32 command_line, u32 rsdp);
 

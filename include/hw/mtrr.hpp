@@ -51,12 +51,13 @@ void set_memory_types(Hardware& hardware, u64 low_ram_end, u32 features) {
     for (u32 i = 0; i < 8; i++)
         hardware.write_msr(mtrr_fixed_4k_c0000 + i, mtrr_all_write_back);
 
-    u64 end = u64{1} << 32;
+    const u64 floor = low_ram_end > lowest_device_memory ? low_ram_end : lowest_device_memory;
+    u64 end = four_gib;
     u64 size = lowest_device_memory;
-    for (u32 i = 0; i < registers && size >= page_size; i++) {
-        while (size >= page_size && (end - size < low_ram_end || end - size < lowest_device_memory))
+    for (u32 i = 0; i < registers && end > floor; i++) {
+        while (end - size < floor && size > page_size)
             size /= 2;
-        if (size < page_size)
+        if (end - size < floor)
             break;
         end -= size;
         hardware.write_msr(mtrr_variable + 2 * i, end | mtrr_uncacheable);

@@ -27,9 +27,9 @@ struct acpi_tables {
     const_bytes tables;
 };
 
-/// The end of what the script's commands name in `file`. QEMU pads its tables to 128 KiB on pc and
-/// q35; every table but the first (the FACS) has a checksum command, and the last one is the RSDT
-/// or XSDT, so what lies behind the named end means nothing (QEMU hw/i386/acpi-build.c).
+/// The end of what the script's checksums cover in `file`. QEMU pads its tables to 128 KiB on pc
+/// and q35; every table but the first (the FACS) has a checksum command, and the last one is the
+/// RSDT or XSDT, so what lies behind the named end means nothing (QEMU hw/i386/acpi-build.c).
 u64 named_end(span<const abi::loader_entry> script, const text& file);
 
 /// The first table with this signature, or an empty span. Walks by the tables' own lengths.
@@ -50,7 +50,10 @@ class table_loader {
         if (!script_at.present || script_at.what.size == 0)
             return acpi_tables{};
         script_ = TRY(read_script(script_at.what));
-        const auto room = low_.allocate(count_allocations() * sizeof(placed_file));
+        const u32 needed = count_allocations() * static_cast<u32>(sizeof(placed_file));
+        const auto room = low_.allocate(needed);
+        if (room.size() != needed)
+            return make_fault(sentences::work_area_full, needed, low_.room());
         placed_ = reinterpret_cast<placed_file*>(room.data());
         for (const auto& entry : script_)
             TRY(execute(entry));
