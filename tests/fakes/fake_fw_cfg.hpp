@@ -71,9 +71,9 @@ class fake_fw_cfg {
     const content& item(u16 key) { return items_[key]; }
     const std::vector<transfer>& transfers() const { return transfers_; }
 
-    bool answers = true;      ///< false: no DMA interface, the descriptor stays as it is
-    bool fails = false;       ///< every transfer ends in an error
-    content above_4g;         ///< the last read to an address outside the RAM
+    bool answers = true;  ///< false: no DMA interface, the descriptor stays as it is
+    bool fails = false;   ///< every transfer ends in an error
+    content above_4g;     ///< the last read to an address outside the RAM
     bool allow_outside = false;
 
   private:

@@ -78,7 +78,9 @@ class fake_machine {
         log_.push_back("rdmsr " + hex(index));
         return found->second;
     }
-    void write_msr(u32 index, u64 value) { log_.push_back("wrmsr " + hex(index) + " " + hex(value)); }
+    void write_msr(u32 index, u64 value) {
+        log_.push_back("wrmsr " + hex(index) + " " + hex(value));
+    }
 
   private:
     u32 in(const char* how, u16 port) {

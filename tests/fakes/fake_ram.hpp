@@ -19,7 +19,9 @@ class fake_ram {
 
     u32 size() const { return size_; }
     u8* data() const { return data_.get(); }
-    bool has(u64 address, u64 length) const { return address <= size_ && length <= size_ - address; }
+    bool has(u64 address, u64 length) const {
+        return address <= size_ && length <= size_ - address;
+    }
     mayfly::memory view() const { return mayfly::memory(reinterpret_cast<uptr>(data_.get())); }
     bytes at(u32 address, u32 length) const { return view().at(address, length); }
 

@@ -30,6 +30,7 @@ fuzz-corpus:
 	python3 tests/fuzz/make_corpus.py
 
 fuzz_objects := $(fuzz_rom:%.cpp=$(fuzz_out)/%.o)
+.SECONDARY: $(fuzz_objects)
 
 $(fuzz_out)/%: tests/fuzz/fuzz_%.cpp $(fuzz_objects)
 	@echo "  c++ $<"

@@ -18,8 +18,8 @@ TEST(checksum, of_nothing_is_zero) {
 }
 
 TEST(checksum, sums_every_length_around_its_blocks) {
-    for (const usize length : {1, 2, 3, 4, 5, 7, 8, 31, 32, 33, 1019, 1020, 1023, 1024, 1025, 1028,
-                               2047, 2048, 2049, 4099}) {
+    for (const usize length : {1,    2,    3,    4,    5,    7,    8,    31,   32,   33,
+                               1019, 1020, 1023, 1024, 1025, 1028, 2047, 2048, 2049, 4099}) {
         std::vector<u8> data(length);
         for (usize i = 0; i < length; i++)
             data[i] = static_cast<u8>(i * 37 + 11);

@@ -6,7 +6,7 @@ unit_gxx ?= g++
 unit_out := build/tests/unit
 unit_googletest ?= /usr/src/googletest/googletest
 
-unit_flags := -std=c++20 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
+unit_flags := -std=c++20 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all \
     -fno-strict-aliasing -Wall -Wextra -Iinclude -Itests -isystem $(unit_googletest)/include
 unit_rom := $(filter-out firmware/core/string.cpp,$(wildcard firmware/core/*.cpp)) \
     $(wildcard firmware/tables/*.cpp) $(wildcard firmware/boot/*.cpp)
