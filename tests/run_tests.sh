@@ -14,4 +14,4 @@ for argument in "$@"; do
     [[ $argument == tests/* ]] || options+=("$argument")
 done
 [[ " ${options[*]:-} " == *" -k "* ]] || rm -rf build/tests/seen
-exec "$python" -B -m pytest -q -n "${TEST_JOBS:-2}" --dist worksteal "${options[@]}" "${folders[@]}"
+exec "$python" -B -m pytest -q -n "${TEST_JOBS:-2}" "${options[@]}" "${folders[@]}"

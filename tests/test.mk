@@ -4,7 +4,7 @@
 # rest is built with.
 
 include tests/payload/payload.mk
-include tests/unit/unit.mk
+include tests/unit/unit.mk tests/fuzz/fuzz.mk
 unit_programs := build/tests/unit/32/host_tests build/tests/unit/64/host_tests
 
 .PHONY: test test-all test-build
@@ -25,4 +25,4 @@ test-all:
 	@tests/run_tests.sh --wide=only tests/guest
 	@tests/run_tests.sh --wide=only tests/boots
 
-test-build: build/fw.bin payloads $(unit_programs)
+test-build: build/fw.bin payloads $(unit_programs) $(fuzz_targets:%=$(fuzz_out)/%)
