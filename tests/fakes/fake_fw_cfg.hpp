@@ -108,7 +108,7 @@ class fake_fw_cfg {
             return true;
         const content& from = items_[selected_];
         content out(ram_.has(now.address, now.length) || allow_outside ? now.length : 0);
-        if (begin < from.size()) {
+        if (begin < from.size() && !out.empty()) {
             const u64 count = std::min<u64>(out.size(), from.size() - begin);
             std::memcpy(out.data(), from.data() + begin, static_cast<usize>(count));
         }
