@@ -104,7 +104,8 @@ result<linux_plan> plan_linux(const abi::setup_header& header, u32 image_size,
     plan.kernel_size = static_cast<u32>(syssize_bytes(header));
     if (header.setup_data != 0) {
         const u64 offset = trailer_offset(header);
-        if (offset >= image_size || image_size - offset < sizeof(abi::setup_data_node))
+        if (offset == 0 || offset >= image_size ||
+            image_size - offset < sizeof(abi::setup_data_node))
             return make_wide_fault(sentences::bad_setup_data, header.setup_data,
                                    u64{default_load_address} + image_size);
         plan.trailer_offset = static_cast<u32>(offset);

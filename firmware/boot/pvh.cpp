@@ -68,13 +68,14 @@ class program_headers {
     bool wide_ = false;
 };
 
-/// True where [address, address + size) was loaded from the file by one of the segments.
+/// True where [address, address + size) was loaded from the file by one of the segments, which
+/// claim_segments() knows to be in RAM as far as they take memory.
 bool is_loaded(const program_headers& headers, u64 address, u64 size) {
     for (u32 i = 0; i < headers.count(); i++) {
         const segment part = headers[i];
+        const u64 loaded = part.file_size < part.memory_size ? part.file_size : part.memory_size;
         if (part.type == abi::elf_load_segment && address >= part.address &&
-            address - part.address <= part.file_size &&
-            size <= part.file_size - (address - part.address))
+            address - part.address <= loaded && size <= loaded - (address - part.address))
             return true;
     }
     return false;
@@ -129,8 +130,8 @@ bool is_linux(const_bytes head, memory ram) {
     for (u32 i = 0; i < headers.count(); i++) {
         const segment part = headers[i];
         if (part.type != abi::elf_note_segment ||
-            !is_loaded(headers, part.address, part.file_size) ||
-            part.address + part.file_size > four_gib)
+            !is_loaded(headers, part.address, part.file_size) || part.address > four_gib ||
+            part.file_size > four_gib - part.address)
             continue;
         if (names_linux(ram.at(static_cast<u32>(part.address), static_cast<u32>(part.file_size))))
             return true;

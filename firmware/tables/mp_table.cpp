@@ -95,12 +95,16 @@ void put_buses(const mp_description& machine, mp_writer& out) {
 }
 
 void put_io_apics(const mp_description& machine, mp_writer& out) {
+    apic_ids used = machine.cpus;
     u8 id = out.io_apic();
     u32 count = 0;
     for_each_madt_entry<abi::madt_io_apic>(
         machine.madt, abi::madt_io_apic_type, [&](const abi::madt_io_apic& apic) {
-            if (count++ < max_io_apics)
-                out.put(abi::mp_io_apic{2, id++, io_apic_version, 1, apic.address});
+            if (count++ >= max_io_apics)
+                return;
+            out.put(abi::mp_io_apic{2, id, io_apic_version, 1, apic.address});
+            used.add(id);
+            id = used.lowest_unused();
         });
     if (count == 0)
         out.put(abi::mp_io_apic{2, id, io_apic_version, 1, default_io_apic});

@@ -30,7 +30,9 @@ u32 physical_address_bits(Hardware& hardware) {
     constexpr u32 extended = 0x80000000, address_sizes = 0x80000008;
     if (hardware.cpuid(extended, 0).eax < address_sizes)
         return 36;
-    return hardware.cpuid(address_sizes, 0).eax & 0xff;
+    constexpr u32 most = 52;  // architectural limit
+    const u32 bits = hardware.cpuid(address_sizes, 0).eax & 0xff;
+    return bits < most ? bits : most;
 }
 
 /// RAM write-back; the VGA window and the range from `low_ram_end` to 4 GiB uncacheable, in as
