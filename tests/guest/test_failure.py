@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What cannot be booted ends in one exact sentence: item, value, limit."""
 
+import re
 import shutil
 import struct
 import subprocess
@@ -234,6 +235,39 @@ def test_malformed_table_loader_script(tmp_path, name):
         "-fw_cfg", f"name=etc/table-loader,file={tmp_path / 'script'}",
         "-fw_cfg", f"name=etc/acpi/tables,file={tmp_path / 'tables'}",
         "-fw_cfg", f"name=etc/acpi/rsdp,file={tmp_path / 'rsdp'}"], sentence)
+
+
+def test_log_option_too_large(tmp_path):
+    """A file of the host's that the work area cannot hold."""
+    (tmp_path / "log").write_bytes(bytes(100_000))
+    with Qemu("pc", ["-fw_cfg", f"name=opt/org.mayfly/log,file={tmp_path / 'log'}"]) as vm:
+        said = complaint(vm)
+        room = re.search(r"limit (\d+)", said)
+        assert room and int(room[1]) < 48 * 1024
+        expect_sentence(said, "mayfly: fw_cfg: file is too large "
+                              f"(opt/org.mayfly/log, 100000 bytes, limit {room[1]})")
+
+
+def test_image_cut_short(tmp_path):
+    """The header promises more than the file has: never decompress zeros."""
+    image = bytearray(linux_like())
+    size = len(image) - (image[0x1F1] + 1) * 512
+    struct.pack_into("<I", image, 0x1F4, size // 16 + 64)
+    check_complaint("pc", ["-kernel", write_kernel(tmp_path, bytes(image))],
+                    f"mayfly: kernel: image is cut short ({size} bytes, the header says "
+                    f"{size + 1024})")
+
+
+def test_smbios_without_room(tmp_path):
+    """40 MiB of strings on a machine of 32 MiB."""
+    (tmp_path / "string").write_bytes(b"x" * 40 * MIB)
+    with Qemu("pc,smbios-entry-point-type=64",
+              ["-m", "32M", "-smbios", f"type=11,path={tmp_path / 'string'}",
+               "-kernel", write_kernel(tmp_path, linux_like())]) as vm:
+        said = complaint(vm)
+        size = re.search(r"\((\d+) bytes\)", said)
+        assert size and 40 * MIB < int(size[1]) < 41 * MIB
+        expect_sentence(said, f"mayfly: smbios: no room below 4 GiB ({size[1]} bytes)")
 
 
 def test_unknown_loader_commands_are_skipped(tmp_path):

@@ -25,7 +25,7 @@ def pattern(sentence: str) -> re.Pattern:
 
 def unseen() -> list[str]:
     """The names of the sentences that no test has seen in this run."""
-    seen = {line for path in SEEN.glob("*.txt")
+    seen = {line for path in SEEN.rglob("*.txt")
             for line in path.read_text(encoding="utf-8").splitlines()}
     return [name for name, sentence in formats().items()
             if not any(pattern(sentence).fullmatch(line) for line in seen)]

@@ -31,8 +31,8 @@ def suites() -> list[str]:
 def test_host(bits, suite):
     """Every test of the suite passes, and there is one."""
     result = subprocess.run([program(bits), f"--gtest_filter={suite}.*"], capture_output=True,
-                            text=True, check=False,
-                            env={**os.environ, "MAYFLY_SEEN": str(SEEN),
+                            text=True, check=False, cwd=ROOT,
+                            env={**os.environ, "MAYFLY_SEEN": str(SEEN / f"host-{bits}-{suite}"),
                                  "UBSAN_OPTIONS": "print_stacktrace=1"})
     assert result.returncode == 0, result.stdout + result.stderr
     assert "[  PASSED  ] 0 tests" not in result.stdout

@@ -346,7 +346,7 @@ TEST(table_loader, takes_names_that_nothing_ends) {
 }
 
 // Disabled: the list is not checked and the loader writes through a null pointer.
-TEST(table_loader, DISABLED_complains_where_the_list_of_files_has_no_room) {
+TEST(table_loader, complains_where_the_list_of_files_has_no_room) {
     setup it;
     std::vector<loader_entry> script(8000, allocate("a"));
     it.device.add_file("a", {1});
