@@ -104,7 +104,9 @@ void put_io_apics(const mp_description& machine, mp_writer& out) {
                 return;
             out.put(abi::mp_io_apic{2, id, io_apic_version, 1, apic.address});
             used.add(id);
-            id = used.lowest_unused();
+            // With 255 CPUs every ID is taken; then those of the I/O APICs at least differ.
+            const u8 unused = used.lowest_unused();
+            id = unused != 0 ? unused : static_cast<u8>(id + 1);
         });
     if (count == 0)
         out.put(abi::mp_io_apic{2, id, io_apic_version, 1, default_io_apic});
