@@ -29,7 +29,7 @@ result<linux_plan> plan_linux(const abi::setup_header& header, u32 image_size,
                               tables::address_space& space);
 
 /// Where QEMU's setup_data node lies, from the start of the protected-mode part; the header must
-/// have a setup_data. `head` is not needed: QEMU computes the address from its own load address.
+/// have a setup_data. QEMU computes the address from its own load address.
 u64 trailer_offset(const abi::setup_header& header);
 
 /// Fills in the zero page, which is all zero, from the image's first bytes and the plan.

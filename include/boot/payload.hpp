@@ -18,9 +18,8 @@ enum class payload_kind : u8 {
     pvh_elf,      ///< an ELF in RAM, with a PVH note
 };
 
-/// Tells what `head`, the first payload_head_size bytes of SETUP_DATA, belongs to. Fails for what
-/// cannot be booted. An all-zero head is told as a fault of its own kind by explain_empty(),
-/// because only fw_cfg knows more.
+/// Tells what `head`, the first payload_head_size bytes of SETUP_DATA, belongs to. Fails, with a
+/// sentence that names its first bytes, for what cannot be booted.
 result<payload_kind> inspect(const_bytes head);
 
 /// True where nothing was given by SETUP_DATA: no kernel, or multiboot.

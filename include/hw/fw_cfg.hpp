@@ -144,7 +144,7 @@ class fw_cfg {
     }
 
     result<found_file> find_beyond_first_page(const text& name) {
-        // Into the stack of nobody: a page of its own, so that the first one stays.
+        // Into a page of its own, so that the first one stays.
         if (overflow_ == nullptr)
             overflow_ = work_.allocate<directory_page>();
         if (overflow_ == nullptr)
