@@ -130,7 +130,9 @@ def test_damaged_header(tmp_path, name):
 @pytest.mark.parametrize("machine", ["pc"])
 def test_pvpanic_is_told(machine):
     """Where the machine has pvpanic, management learns of the failure."""
-    with Qemu(machine, ["-device", "pvpanic", "-action", "panic=none"]) as vm:
+    # Started by QMP: an event from before the connection would be lost.
+    with Qemu(machine, ["-S", "-device", "pvpanic", "-action", "panic=none"]) as vm:
+        vm.qmp("cont")
         assert vm.wait_event("GUEST_PANICKED")
         expect_sentence(complaint(vm), NO_KERNEL)
 
