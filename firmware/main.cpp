@@ -348,7 +348,8 @@ u16 find_pvpanic(machine& pc) {
 extern "C" [[noreturn]] void firmware_main() {
     machine pc;
     const outcome stopped = boot_payload(pc);
-    hw::complain(pc.hardware, stopped.what(), find_pvpanic(pc));
+    const fault first = *stopped.what();  // looking for pvpanic may note another one
+    hw::complain(pc.hardware, &first, find_pvpanic(pc));
     hw::halt();
 }
 
