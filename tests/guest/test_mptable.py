@@ -33,7 +33,7 @@ TOPOLOGIES = [
     *[pytest.param(t, marks=WIDE) for t in (
         "4", "5", "7", "4,threads=2", "4,cores=4", "12,sockets=2,cores=3,threads=2",
         "15,sockets=3,cores=5", "9,sockets=3,cores=3", "10,cores=5,threads=2", "16,maxcpus=32",
-        "31", "64", "65", "100,sockets=5,dies=2,cores=5,threads=2", "128", "2,maxcpus=8", "254",
+        "31", "64", "65", "100,dies=2,cores=5,threads=2", "128", "2,maxcpus=8", "254",
         "7,sockets=7", "21,sockets=3,cores=7")],
     "255",
 ]
