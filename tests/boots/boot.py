@@ -31,6 +31,10 @@ import initramfs  # noqa: E402
 TIME_LIMIT_SECONDS = 100
 MIB = 1 << 20
 REPORT = re.compile(r"@@ report begins\n(.*?)@@ report ends", re.DOTALL)
+# One thread for all virtual CPUs. With a thread for each, a QEMU before 8.1 may keep a translation
+# of what another CPU overwrites meanwhile: on a busy host, at times, the breakpoint that Linux puts
+# for a moment into code that it patches. All CPUs then meet it for ever, in their timer ticks.
+SEVERAL_CPUS = "tcg,thread=single"
 # A panic ends QEMU (-no-reboot) at once, not at the time limit.
 COMMAND_LINE = "console=ttyS0 panic=-1"
 # A triple fault ends a machine without ACPI at once; Linux's other ways take seconds to fail.
@@ -63,6 +67,11 @@ class Boot:
         return int(self.cpus.split(",")[0])
 
     @property
+    def accel(self):
+        """The argument for -accel."""
+        return SEVERAL_CPUS if self.cpu_count > 1 else accelerator.TCG
+
+    @property
     def node_count(self):
         """The NUMA nodes; a machine without any counts as one."""
         return self.arguments.count("-numa") or 1
@@ -75,6 +84,14 @@ class Boot:
     def modules(self):
         """Every device's modules, each once, in the order given."""
         return list(dict.fromkeys(name for device in self.devices for name in device.modules))
+
+
+class Stall(GuestFailure):
+    """A boot that had not ended at the time limit; `serial` is all that the guest wrote."""
+
+    def __init__(self, reason, serial):
+        super().__init__(reason)
+        self.serial = serial
 
 
 class Report:
@@ -138,7 +155,7 @@ def kernel_file(boot):
 
 
 def command_line(boot):
-    needed = accelerator.needed_parameters(accelerator.TCG)
+    needed = accelerator.needed_parameters(boot.accel)
     end = "" if boot.reboots else QUICK_END
     return " ".join(filter(None, [COMMAND_LINE, end, *needed, boot.append]))
 
@@ -180,9 +197,9 @@ def read_report(serial, seconds):
         )
 
 
-def _whole_failure(vm, reason):
-    """The reason with the whole output, of which the harness shows the end only."""
-    return GuestFailure(f"{reason}\nthe whole serial output:\n{vm.serial}")
+def _with_whole_output(vm, reason):
+    """A reason with the whole output, of which the harness shows the end only."""
+    return f"{reason}\nthe whole serial output:\n{vm.serial}"
 
 
 def run(boot, folder, firmware=None):
@@ -195,17 +212,19 @@ def run(boot, folder, firmware=None):
         boot.machine,
         qemu_arguments(boot, folder),
         firmware=firmware,
-        accel=accelerator.TCG,
+        accel=boot.accel,
         timeout=TIME_LIMIT_SECONDS,
         firmware_as="pflash" if boot.pflash else "bios",
     ) as vm:
         try:
             status = vm.wait()
         except GuestFailure as failure:
-            raise _whole_failure(vm, failure) from None
+            cpus = "\n".join(vm.instruction_pointers())
+            reason = f"{failure}\nthe CPUs:\n{cpus}"
+            raise Stall(_with_whole_output(vm, reason), vm.serial) from None
         # Read as text, in which a serial line's CR LF is one line end.
         report = read_report(vm.serial, time.monotonic() - started)
         if status != 0 or report is None:
             reason = vm.fail(f"QEMU ended with status {status}, no whole report from the guest")
-            raise _whole_failure(vm, reason)
+            raise GuestFailure(_with_whole_output(vm, reason))
         return report

@@ -16,6 +16,7 @@ from pathlib import Path
 from harness import paths
 
 from . import boot as boots
+from . import stalls
 
 WARNING = 4
 RAW_LINE = re.compile(r"<(\d+)>\[ *\d+\.\d+\] ?(.*)")
@@ -120,7 +121,7 @@ def seabios_finding(boot):
     answer = boots.BUILD / "boots-seabios" / f"{_identity(boot)}.json"
     if not answer.exists():
         with tempfile.TemporaryDirectory(prefix="mayfly-seabios-") as folder:
-            report = boots.run(boot, Path(folder), _reference_firmware(boot))
+            report = stalls.run_reference(boot, Path(folder), _reference_firmware(boot))
         finding = {
             "complaints": sorted({normalised(line) for line in complaints(report)}),
             "acpi_tables": report.lines("acpi_tables"),

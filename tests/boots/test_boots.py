@@ -3,7 +3,8 @@
 
 import pytest
 
-from .boot import Boot, run
+from . import stalls
+from .boot import Boot
 from .devices import (
     MMIO,
     PCI,
@@ -145,6 +146,6 @@ BOOTS = {
 @pytest.mark.parametrize("boot", BOOTS.values(), ids=BOOTS.keys())
 def test_linux_boots_to_init(boot, tmp_path):
     """The kernel reaches init, the report holds all of the machine, and the guest ends itself."""
-    report = run(boot, tmp_path)
-    found = problems(boot, report, tmp_path)
+    report, folder = stalls.run(boot, tmp_path)
+    found = problems(boot, report, folder)
     assert not found, "\n".join(found)

@@ -24,6 +24,7 @@ PAYLOAD_EXCEPTION = 0x11 << 1 | 1
 
 POLL = 0.005
 PATIENCE = float(os.environ.get("MAYFLY_TIMEOUT", "60"))  # seconds, on a busy host
+LAST_ANSWER_SECONDS = 5  # for QMP at the time limit
 
 
 class GuestFailure(AssertionError):
@@ -44,7 +45,7 @@ class Qmp:
     def _connect(address: Path, deadline: float) -> socket.socket:
         while True:
             connection = socket.socket(socket.AF_UNIX)
-            connection.settimeout(max(deadline - time.monotonic(), POLL))
+            connection.settimeout(max(deadline - time.monotonic(), LAST_ANSWER_SECONDS))
             try:
                 connection.connect(str(address))
                 return connection
@@ -227,6 +228,14 @@ class Qemu:
             return self._connection().wait_event(name)
         except (OSError, ConnectionError) as error:
             raise self.fail(f"no QMP event {name}: {error}") from None
+
+    def instruction_pointers(self) -> list[str]:
+        """Where each CPU is, and whether it is halted (HLT=1); or that QEMU does not say it."""
+        try:
+            lines = self.hmp("info registers -a").splitlines()
+        except (OSError, ValueError, GuestFailure) as error:
+            return [f"QMP does not answer: {error}"]
+        return [line.strip() for line in lines if line.startswith(("RIP=", "EIP="))]
 
     def read_memory(self, address: int, size: int) -> bytes:
         """Guest-physical memory."""
