@@ -37,6 +37,11 @@ void prepare_low_memory(memory ram, hw::chipset chipset) {
         copy_reset_code(ram);
 }
 
+bool has_anchors(memory ram) {
+    const bytes window = ram.at(anchor_window, anchor_window_used);
+    return load<u32>(window, mp_floating_pointer_offset) != 0;
+}
+
 bytes clear_anchor_window(memory ram) {
     const bytes window = ram.at(anchor_window, anchor_window_used);
     clear(window);

@@ -77,29 +77,29 @@ start32:
     movl $stack_end, %esp
     call firmware_main
 
-// One entry a vector, 16 bytes each; a vector without an error code gets a 0.
-    .align 16
+// One entry a vector: which one it was is told by the return address that the call pushes.
+VECTORS = 22                        // the last that a CPU without virtualisation raises is 21
     .globl exception_entries
 exception_entries:
-    .set vector, 0
-    .rept 32
-    .align 16
-    .if (vector == 8) || (vector >= 10 && vector <= 14) || (vector == 17) || (vector == 21) || (vector == 29) || (vector == 30)
-    .else
-    push $0
-    .endif
-    push $vector
-    jmp exception
-    .set vector, vector + 1
+    .rept VECTORS
+    call exception                  // 5 bytes
     .endr
 
 exception:
-    popl %eax                       // vector
-    popl %edx                       // error code
-    popl %ecx                       // EIP
+    popl %eax
+    subl $exception_entries + 5, %eax
+    imull $205, %eax, %eax          // divided by 5, for up to 21 * 5
+    shrl $10, %eax                  // vector
+    xorl %ecx, %ecx
+    btl %eax, %cs:with_error_code
+    jnc 1f
+    popl %ecx
+1:  popl %edx                       // EIP
     movl $stack_end, %esp           // the one it came on may be the fault
-    xchgl %edx, %ecx                // regparm order: vector, EIP, error code
-    call firmware_exception
+    call firmware_exception         // regparm order: vector, EIP, error code
+
+with_error_code:
+    .long 1 << 8 | 1 << 10 | 1 << 11 | 1 << 12 | 1 << 13 | 1 << 14 | 1 << 17 | 1 << 21
 
     .section .rodata.descriptors, "a"
     .align 8
@@ -115,8 +115,8 @@ gdt_end:
     .align 8
 idt:                                // 32-bit interrupt gates; all entries lie in 0xffffxxxx
     .set vector, 0
-    .rept 32
-    .word exception_entries_low + 16 * vector, CODE_SELECTOR, 0x8e00, 0xffff
+    .rept VECTORS
+    .word exception_entries_low + 5 * vector, CODE_SELECTOR, 0x8e00, 0xffff
     .set vector, vector + 1
     .endr
 idt_end:

@@ -1,32 +1,33 @@
 # SPDX-License-Identifier: MIT
-# Prints how much of the image each part takes, from the linker's map.
+# Prints how much of the image each part takes, from `nm --print-size`: the part is the namespace.
 
 function value(hex,    i, sum) {
-    sum = 0
-    for (i = 3; i <= length(hex); i++)
+    for (i = 1; i <= length(hex); i++)
         sum = sum * 16 + index("0123456789abcdef", substr(hex, i, 1)) - 1
     return sum
 }
 
-# The address may stand on the line after a long section name.
-/^Linker script and memory map/ { in_map = 1 }
-in_map && $1 ~ /^\.(text|rodata|reset)/ { name = $1 }
-in_map && match($0, /0x[0-9a-f]+ +0x[0-9a-f]+ build\/rom\/[^ ]+\.o$/) {
-    split(substr($0, RSTART), field, " +")
-    if (value(field[1]) < value("0xffff0000"))
-        next
-    part = field[3]
-    sub(/^build\/rom\//, "", part)
-    if (!sub(/\/.*/, "", part))
-        part = "start"
-    used[part] += value(field[2])
-    total += value(field[2])
+$NF == "image_used_begin" { begin = value($1) }
+$NF == "image_used_end" { total += value($1) - begin }
+$NF == "reset_code_used" { total += value($1) }
+
+# An address with several names is counted once.
+NF == 4 && $1 >= "ffff0000" && !($1 in seen) {
+    seen[$1]
+    part = "steps"
+    if (match($4, /^_ZNK?6mayfly(2hw|6tables|4boot|9sentences)/)) {
+        part = substr($4, RSTART, RLENGTH)
+        sub(/.*[0-9]/, "", part)
+    }
+    used[part] += value($2)
 }
+
 END {
-    printf "build/fw.bin: 65536 bytes; code and read-only data %d of 24576:", total
-    split("start core hw tables boot", order, " ")
-    for (i = 1; i <= 5; i++)
-        if (order[i] in used)
-            printf " %s %d", order[i], used[order[i]]
-    printf "\n"
+    printf "build/fw.bin: 65536 bytes; code and read-only data %d of 16384:", total
+    count = split("steps hw tables boot sentences", order, " ")
+    for (i = 1; i <= count; i++) {
+        printf " %s %d,", order[i], used[order[i]]
+        total -= used[order[i]]
+    }
+    printf " rest %d\n", total
 }

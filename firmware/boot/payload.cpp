@@ -3,30 +3,24 @@
 
 #include "abi/elf.hpp"
 #include "boot/linux.hpp"
+#include "core/fault.hpp"
+#include "core/sentences.hpp"
 
 namespace mayfly::boot {
 
-bool is_empty(const_bytes head) {
-    for (usize i = 0; i + sizeof(u32) <= head.size(); i += sizeof(u32)) {
-        if (load<u32>(head, i) != 0)
-            return false;
-    }
-    return true;
-}
-
-result<payload_kind> inspect(const_bytes head) {
+payload_kind inspect(const_bytes head) {
     constexpr u16 dos_magic = 0x5a4d;  // "MZ"
     const auto* header = view<abi::setup_header>(head, abi::setup_header_offset);
     if (header->header == abi::linux_header_magic) {
-        TRY(check_linux_header(*header));
+        check_linux_header(*header);
         return payload_kind::linux_image;
     }
     const u32 first = load<u32>(head, 0);
     if (first == abi::elf_magic)
         return payload_kind::pvh_elf;
     if (static_cast<u16>(first) == dos_magic)
-        return make_fault(sentences::efi_kernel, first);
-    return make_fault(sentences::not_a_kernel, first);
+        fail(sentences::efi_kernel, first);
+    return payload_kind::none;
 }
 
 }  // namespace mayfly::boot

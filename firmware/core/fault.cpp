@@ -19,56 +19,58 @@ class writer {
             put(character >= ' ' && character <= '~' ? character : '?');
     }
 
-    void put_number(u64 value, u32 base) {
-        char digits[20];
-        usize count = 0;
-        do {
-            digits[count++] = "0123456789abcdef"[divide(value, base)];
-        } while (value != 0);
-        while (count > 0)
-            put(digits[--count]);
+    void put_hexadecimal(u64 value) {
+        put('0');
+        put('x');
+        int shift = 60;
+        while (shift > 0 && value >> shift == 0)
+            shift -= 4;
+        for (; shift >= 0; shift -= 4)
+            put("0123456789abcdef"[value >> shift & 0xf]);
+    }
+
+    void put_decimal(u32 value) {
+        if (value >= 10)
+            put_decimal(value / 10);
+        put(static_cast<char>('0' + value % 10));
     }
 
     usize length() const { return length_; }
 
   private:
-    /// Divides `value` by `divisor` (at most 16) in place and returns the remainder. In 16-bit
-    /// steps, because a 64-bit division would be a call into the compiler's library.
-    static u32 divide(u64& value, u32 divisor) {
-        u64 quotient = 0;
-        u32 remainder = 0;
-        for (int shift = 48; shift >= 0; shift -= 16) {
-            u32 part = remainder << 16 | static_cast<u16>(value >> shift);
-            quotient |= static_cast<u64>(part / divisor) << shift;
-            remainder = part % divisor;
-        }
-        value = quotient;
-        return remainder;
-    }
-
     char* buffer_;
     usize capacity_;
     usize length_ = 0;
 };
 
-/// Written before it is read: nobody clears it at a reset.
-fault noted;
-
 }  // namespace
 
-const fault* make_fault(const char* sentence, u32 first, u32 second, u32 third) {
-    noted = {sentence, {}, {first, second, third}};
-    return &noted;
+void fail(const char* sentence) {
+    fail(sentence, 0, 0);
 }
 
-const fault* make_wide_fault(const char* sentence, u64 first, u64 second, u64 third) {
-    noted = {sentence, {}, {first, second, third}};
-    return &noted;
+void fail(const char* sentence, u32 first) {
+    fail(sentence, first, 0);
 }
 
-const fault* make_fault(const char* sentence, text item, u32 first, u32 second, u32 third) {
-    noted = {sentence, item, {first, second, third}};
-    return &noted;
+void fail(const char* sentence, u32 first, u32 second) {
+    fail_wide(sentence, first, second);
+}
+
+void fail(const char* sentence, text item) {
+    fail(sentence, item, 0, 0);
+}
+
+void fail(const char* sentence, text item, u32 first) {
+    fail(sentence, item, first, 0);
+}
+
+void fail(const char* sentence, text item, u32 first, u32 second, u32 third) {
+    stop({sentence, item, {first, second, third}});
+}
+
+void fail_wide(const char* sentence, u64 first, u64 second, u32 third) {
+    stop({sentence, {}, {first, second, third}});
 }
 
 usize format(const fault& what, char* buffer, usize capacity) {
@@ -79,19 +81,13 @@ usize format(const fault& what, char* buffer, usize capacity) {
             out.put(*next);
             continue;
         }
-        switch (*++next) {
-            case 's':
-                out.put_printable(what.item);
-                break;
-            case 'u':
-                out.put_number(*number++, 10);
-                break;
-            default:
-                out.put('0');
-                out.put('x');
-                out.put_number(*number++, 16);
-                break;
-        }
+        next++;
+        if (*next == 's')
+            out.put_printable(what.item);
+        else if (*next == 'u')
+            out.put_decimal(static_cast<u32>(*number++));
+        else
+            out.put_hexadecimal(*number++);
     }
     return out.length();
 }

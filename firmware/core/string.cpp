@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The four functions that GCC calls without being asked. Words where it can: a repeated string
+// The four functions that GCC calls without being asked, even after it has seen that nobody does:
+// hence `used`. Words where it can: a repeated string
 // instruction is one guest instruction for each element.
 #include "core/types.hpp"
 
@@ -9,7 +10,7 @@ using mayfly::usize;
 
 extern "C" {
 
-void* memcpy(void* to, const void* from, usize count) {
+[[gnu::used]] void* memcpy(void* to, const void* from, usize count) {
     void* next = to;
     usize words = count / 4;
     usize rest = count % 4;
@@ -18,7 +19,7 @@ void* memcpy(void* to, const void* from, usize count) {
     return to;
 }
 
-void* memmove(void* to, const void* from, usize count) {
+[[gnu::used]] void* memmove(void* to, const void* from, usize count) {
     if (to <= from)
         return memcpy(to, from, count);
     auto* last_to = static_cast<u8*>(to) + count - 1;
@@ -33,7 +34,7 @@ void* memmove(void* to, const void* from, usize count) {
     return to;
 }
 
-void* memset(void* to, int value, usize count) {
+[[gnu::used]] void* memset(void* to, int value, usize count) {
     void* next = to;
     usize words = count / 4;
     usize rest = count % 4;
@@ -43,7 +44,7 @@ void* memset(void* to, int value, usize count) {
     return to;
 }
 
-int memcmp(const void* left, const void* right, usize count) {
+[[gnu::used]] int memcmp(const void* left, const void* right, usize count) {
     const auto* a = static_cast<const u8*>(left);
     const auto* b = static_cast<const u8*>(right);
     for (usize i = 0; i < count; i++) {

@@ -1,115 +1,193 @@
 // SPDX-License-Identifier: MIT
 #include "tables/memory_map.hpp"
 
+#include "core/fault.hpp"
+#include "core/sentences.hpp"
+
 namespace mayfly::tables {
 
-outcome memory_map::set(range where, memory_type type) {
-    if (where.empty())
-        return {};
-
-    // [first, last) are the ranges that `where` touches or adjoins; they become at most three.
-    usize first = 0;
-    while (first < count_ && ranges_[first].where.end < where.begin)
-        first++;
-    usize last = first;
-    while (last < count_ && ranges_[last].where.begin <= where.end)
-        last++;
-
-    typed_range pieces[3];
-    usize count = 0;
-    if (first < last) {
-        const typed_range before = ranges_[first];
-        if (before.where.begin < where.begin) {
-            if (before.type == type)
-                where.begin = before.where.begin;
-            else
-                pieces[count++] = {{before.where.begin, where.begin}, before.type};
-        }
-    }
-    const usize middle = count;
-    if (type != memory_type::none)
-        pieces[count++] = {where, type};
-    if (first < last) {
-        const typed_range after = ranges_[last - 1];
-        if (after.where.end > where.end) {
-            if (after.type == type)
-                pieces[middle].where.end = after.where.end;
-            else
-                pieces[count++] = {{where.end, after.where.end}, after.type};
-        }
-    }
-
-    const usize rest = count_ - last;
-    if (first + count + rest > capacity)
-        return make_wide_fault(sentences::map_full, where.begin, capacity);
-    __builtin_memmove(ranges_ + first + count, ranges_ + last, rest * sizeof(typed_range));
-    for (usize i = 0; i < count; i++)
-        ranges_[first + i] = pieces[i];
-    count_ = first + count + rest;
-    return {};
+/// Has a part begin at `begin`, which lies in part `index - 1`, as part `index`.
+void memory_map::insert(u32 index, u64 begin, memory_type type) {
+    if (count_ > capacity)
+        fail(sentences::map_full, capacity);
+    // Backwards, as the parts move into each other's places.
+    auto* to = reinterpret_cast<u32*>(parts_ + count_ + 1) - 1;
+    const u32* from = reinterpret_cast<u32*>(parts_ + count_) - 1;
+    usize words = (count_ - index) * (sizeof(part_begin) / sizeof(u32));
+    asm volatile("std; rep movsl; cld" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
+    count_++;
+    parts_[index] = {begin, type};
 }
 
-bool memory_map::is_all(range where, memory_type type) const {
-    for (const auto& part : ranges()) {
-        if (part.type == type && part.where.begin <= where.begin && where.end <= part.where.end)
+/// Has a part begin at `at`; returns its index. From the top, where most places are taken.
+u32 memory_map::split(u64 at) {
+    u32 i = count_ - 1;
+    while (parts_[i].begin > at)
+        i--;
+    if (parts_[i].begin != at) {
+        insert(i + 1, at, parts_[i].type);
+        i++;
+    }
+    return i;
+}
+
+void memory_map::set(range where, memory_type type) {
+    if (where.empty())
+        return;
+    const u32 first = split(where.begin);
+    const u32 last = split(where.end);
+    parts_[first].type = type;
+    if (first + 1 == last)
+        return;
+    for (u32 i = last; i < count_; i++)
+        parts_[first + 1 + i - last] = parts_[i];
+    count_ -= last - first - 1;
+}
+
+/// Makes [begin, begin + size), which lies in part `index`, of `type`.
+void memory_map::take(u32 index, u32 begin, u32 size, memory_type type) {
+    const u64 end = u64{begin} + size;
+    if (parts_[index + 1].begin != end)
+        insert(index + 1, end, memory_type::ram);
+    if (parts_[index].begin != begin)
+        insert(++index, begin, type);
+    parts_[index].type = type;
+}
+
+bool memory_map::is_ours(range where) const {
+    for (u32 i = 0; i < parts(); i++) {
+        if ((static_cast<u32>(type(i)) & ours) != 0 && part(i).overlaps(where))
             return true;
     }
     return false;
 }
 
-range memory_map::find_highest(u64 size, u64 alignment, u64 limit, memory_type type) const {
-    for (usize i = count_; i > 0; i--) {
-        const auto& part = ranges_[i - 1];
-        const u64 end = part.where.end < limit ? part.where.end : limit;
-        if (part.type != type || part.where.begin >= end || end - part.where.begin < size)
+bool memory_map::is_ram(range where) const {
+    for (u32 i = 0; i < parts(); i++) {
+        if (part(i).end <= where.begin)
             continue;
-        const u64 begin = align_down(end - size, alignment);
-        if (begin >= part.where.begin)
-            return {begin, begin + size};
+        if ((static_cast<u32>(type(i)) & ~claimed) != static_cast<u32>(memory_type::ram))
+            return false;
+        if (part(i).end >= where.end)
+            return true;
     }
-    return {};
+    return false;
 }
 
-range memory_map::find_lowest(u64 size, u64 alignment, u64 floor, u64 limit,
-                              memory_type type) const {
-    for (const auto& part : ranges()) {
-        const u64 end = part.where.end < limit ? part.where.end : limit;
-        const u64 from = part.where.begin > floor ? part.where.begin : floor;
-        if (part.type != type || from >= end)
+/// What of part `index` lies in [floor, limit); {0, 0} where nothing does.
+memory_map::low_range memory_map::clip(u32 index, u32 floor, u32 limit) const {
+    const range where = part(index);
+    if (where.begin >= four_gib)
+        return {0, 0};
+    u32 begin = static_cast<u32>(where.begin);
+    u32 end = where.end < four_gib ? static_cast<u32>(where.end) : limit;
+    if (begin < floor)
+        begin = floor;
+    if (end > limit)
+        end = limit;
+    if (begin >= end)
+        return {0, 0};
+    return {begin, end};
+}
+
+u32 memory_map::claim_highest(u32 size, u32 alignment, u32 limit, memory_type type) {
+    const u32 pages = align_up(size, page_size);
+    if (alignment < page_size)
+        alignment = page_size;
+    for (u32 i = parts(); i-- > 0;) {
+        if (parts_[i].type != memory_type::ram)
             continue;
-        const u64 begin = align_up(from, alignment);
-        if (begin >= from && begin < end && end - begin >= size)
-            return {begin, begin + size};
-    }
-    return {};
-}
-
-u64 memory_map::low_ram_end() const {
-    u64 end = 0;
-    for (const auto& part : ranges()) {
-        if (part.type == memory_type::ram && part.where.begin < four_gib)
-            end = part.where.end;
-    }
-    return end;
-}
-
-outcome read_e820(const_bytes content, memory_map& map) {
-    if (content.size() % sizeof(abi::e820_entry) != 0)
-        return make_fault(sentences::e820_size, content.size(), sizeof(abi::e820_entry));
-    const bool passes[] = {true, false};
-    for (const bool ram : passes) {
-        for (usize at = 0; at < content.size(); at += sizeof(abi::e820_entry)) {
-            const auto& entry = *view<abi::e820_entry>(content, at);
-            const u64 address = entry.address;
-            const u64 length = entry.length;
-            if ((entry.type == static_cast<u32>(memory_type::ram)) != ram)
-                continue;
-            if (address + length < address)
-                return make_wide_fault(sentences::e820_wraps, address, length);
-            TRY(map.set({address, address + length}, static_cast<memory_type>(u32{entry.type})));
+        const auto [begin, end] = clip(i, mib, limit);
+        const u32 at = align_down(end - pages, alignment);
+        // A size in the last page wraps to 0 pages.
+        if (size <= pages && pages <= end - begin && at >= begin) {
+            take(i, at, pages, type);
+            return at;
         }
     }
-    return {};
+    return 0;
+}
+
+u32 memory_map::claim_lowest(u32 size, u32 alignment, u32 floor) {
+    if (floor < mib)
+        floor = mib;
+    for (u32 i = 0; i < parts(); i++) {
+        if (parts_[i].type != memory_type::ram)
+            continue;
+        const auto [begin, end] = clip(i, floor, top);
+        const u32 at = align_up(begin, alignment);
+        if (at >= begin && at <= end && end - at >= size) {
+            take(i, at, size, claimed_ram);
+            return at;
+        }
+    }
+    return 0;
+}
+
+u64 memory_map::claim_above_4g(u32 size) {
+    for (u32 i = 0; i < parts(); i++) {
+        const range free = part(i);
+        if (parts_[i].type == memory_type::ram && free.begin >= four_gib && free.size() >= size) {
+            set({free.begin, free.begin + size}, claimed_ram);
+            return free.begin;
+        }
+    }
+    return 0;
+}
+
+u32 memory_map::write_entries(u8* to, u32 stride) const {
+    const auto told = [](memory_type type) { return static_cast<u32>(type) & ~(claimed | ours); };
+    u32 count = 0;
+    for (const part_begin* next = parts_; next < parts_ + parts();) {
+        const u64 begin = next->begin;
+        const u32 type = told(next->type);
+        next++;
+        if (type == 0)
+            continue;
+        while (told(next->type) == type)
+            next++;
+        auto& entry = *reinterpret_cast<abi::e820_entry*>(to);
+        entry = {begin, next->begin - begin, type};
+        store<u32>({to, stride + sizeof(u32)}, sizeof entry, 0);
+        to += stride;
+        count++;
+    }
+    return count;
+}
+
+namespace {
+
+/// Adds the entries that are RAM, or those that are not.
+bool add_entries(const_bytes content, bool ram, memory_map& map) {
+    bool others = false;
+    for (usize at = 0; at < content.size(); at += sizeof(abi::e820_entry)) {
+        const auto& entry = *view<abi::e820_entry>(content, at);
+        const auto type = static_cast<memory_type>(entry.type & ~(claimed | ours));
+        if ((type == memory_type::ram) != ram) {
+            others = true;
+            continue;
+        }
+        u64 begin = entry.address;
+        const u64 end = begin + entry.length;
+        if (end < begin)
+            fail_wide(sentences::e820_wraps, begin, entry.length);
+        if (ram && begin <= mib) {
+            begin = mib;
+            if (end > mib && end > map.low_ram_end())
+                map.note_low_ram_end(end);
+        }
+        map.set({begin, end}, type);
+    }
+    return others;
+}
+
+}  // namespace
+
+void read_e820(const_bytes content, memory_map& map) {
+    if (content.size() % sizeof(abi::e820_entry) != 0)
+        fail(sentences::e820_size, content.size(), sizeof(abi::e820_entry));
+    if (add_entries(content, true, map))
+        add_entries(content, false, map);
 }
 
 }  // namespace mayfly::tables

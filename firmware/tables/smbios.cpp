@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tables/smbios.hpp"
 
-#include "core/checksum.hpp"
+#include "core/fault.hpp"
+#include "core/sentences.hpp"
 #include "core/version.hpp"
 
 namespace mayfly::tables {
@@ -66,19 +67,19 @@ bool has_bios_information(const_bytes structures) {
     return false;
 }
 
-outcome finish_smbios_anchor(bytes anchor, u32 address, u32 length, u32 added) {
+void finish_smbios_anchor(bytes anchor, u32 address, u32 length, u32 added) {
     if (anchor.size() == sizeof(abi::smbios_entry_point_30)) {
         auto& entry = *view<abi::smbios_entry_point_30>(anchor);
         entry.max_table_length = length;
         entry.table_address = address;
         entry.checksum = 0;
         entry.checksum = checksum(anchor);
-        return {};
+        return;
     }
     if (anchor.size() != sizeof(abi::smbios_entry_point_21))
-        return make_fault(sentences::smbios_anchor, anchor.size());
+        fail(sentences::smbios_anchor, anchor.size());
     if (length > 0xffff)
-        return make_fault(sentences::smbios_too_large, length, 0xffff);
+        fail(sentences::smbios_too_large, length, 0xffff);
     auto& entry = *view<abi::smbios_entry_point_21>(anchor);
     entry.table_length = static_cast<u16>(length);
     entry.table_address = address;
@@ -92,7 +93,6 @@ outcome finish_smbios_anchor(bytes anchor, u32 address, u32 length, u32 added) {
     entry.intermediate_checksum = checksum(anchor.part(intermediate, anchor.size() - intermediate));
     entry.checksum = 0;
     entry.checksum = checksum(anchor);
-    return {};
 }
 
 }  // namespace mayfly::tables

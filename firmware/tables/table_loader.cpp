@@ -3,14 +3,14 @@
 
 namespace mayfly::tables {
 
-u64 named_end(span<const abi::loader_entry> script, const text& file) {
-    u64 last = 0;
+u32 named_end(span<const abi::loader_entry> script) {
+    u32 last = 0;
     for (const auto& entry : script) {
         if (entry.command != static_cast<u32>(abi::loader_command::add_checksum))
             continue;
         const auto& sum = entry.add_checksum;
-        const u64 end = u64{sum.start} + sum.length;
-        if (end > last && hw::is_named(sum.file, file))
+        const u32 end = sum.start + sum.length;
+        if (end > last && end >= sum.start && hw::is_named(sum.file, tables_file))
             last = end;
     }
     return last;
@@ -20,7 +20,7 @@ const_bytes find_table(const_bytes tables, u32 signature) {
     usize at = 0;
     while (const auto* header = view<abi::acpi_header>(tables, at)) {
         const const_bytes table = tables.part(at, header->length);
-        if (table.size() < 8)
+        if (table.size() < sizeof(abi::acpi_header))
             break;
         if (header->signature == signature)
             return table;

@@ -71,7 +71,6 @@ inline constexpr u16 protocol_2_10 = 0x20a;
 inline constexpr u8 loaded_high = 1u << 0;               ///< loadflags
 inline constexpr u16 can_be_loaded_above_4g = 1u << 1;   ///< xloadflags
 inline constexpr u8 loader_undefined = 0xff;             ///< type_of_loader without a number
-inline constexpr u32 setup_data_device_tree = 2;         ///< setup_data type SETUP_DTB
 inline constexpr usize boot_params_e820_capacity = 128;  ///< E820_MAX_ENTRIES_ZEROPAGE
 
 /// Head of a node of the list that setup_data begins.

@@ -3,8 +3,6 @@
 #pragma once
 
 #include "abi/linux.hpp"
-#include "core/result.hpp"
-#include "core/sentences.hpp"
 #include "core/span.hpp"
 
 namespace mayfly::boot {
@@ -14,15 +12,13 @@ namespace mayfly::boot {
 inline constexpr u32 payload_head_size = 8192;
 
 enum class payload_kind : u8 {
+    none,         ///< nothing that is known: also no kernel, or multiboot
     linux_image,  ///< a bzImage for the 32-bit entry
     pvh_elf,      ///< an ELF in RAM, with a PVH note
 };
 
-/// Tells what `head`, the first payload_head_size bytes of SETUP_DATA, belongs to. Fails, with a
+/// Tells what `head`, the first payload_head_size bytes of SETUP_DATA, belongs to. Stops, with a
 /// sentence that names its first bytes, for what cannot be booted.
-result<payload_kind> inspect(const_bytes head);
-
-/// True where nothing was given by SETUP_DATA: no kernel, or multiboot.
-bool is_empty(const_bytes head);
+payload_kind inspect(const_bytes head);
 
 }  // namespace mayfly::boot

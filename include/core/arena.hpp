@@ -6,27 +6,22 @@
 
 namespace mayfly {
 
-/// Hands out parts of the physical range [begin, end), lowest first.
+/// Hands out parts of the physical range [begin, end), lowest first. `end` is a multiple of 16.
 class arena {
   public:
     constexpr arena(memory ram, u32 begin, u32 end) : ram_(ram), next_(begin), end_(end) {}
 
     /// `size` bytes, not cleared, their address a multiple of `alignment` (a power of two). Empty,
     /// and nothing taken, where they do not fit; a `size` of 0 gives an empty span too.
-    bytes allocate(u32 size, u32 alignment = 8) {
-        if (alignment > end_)
-            return {};
-        const u32 address = (next_ + alignment - 1) & ~(alignment - 1);
-        if (address > end_ || size > end_ - address)
-            return {};
-        next_ = address + size;
-        return ram_.at(address, size);
-    }
+    bytes allocate(u32 size, u32 alignment);
 
-    /// One T, not cleared, or null where it does not fit.
+    /// The same, 16-byte aligned; stops where they do not fit.
+    bytes take(u32 size);
+
+    /// One T, not cleared; stops where it does not fit.
     template <wire_type T>
-    T* allocate() {
-        return view<T>(allocate(sizeof(T)));
+    T& take() {
+        return *reinterpret_cast<T*>(take(sizeof(T)).data());
     }
 
     /// How many bytes are left.
@@ -35,7 +30,7 @@ class arena {
     u32 address_of(const void* pointer) const { return ram_.address_of(pointer); }
 
   private:
-    memory ram_;
+    [[no_unique_address]] memory ram_;
     u32 next_;
     u32 end_;
 };

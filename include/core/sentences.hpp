@@ -21,7 +21,7 @@ inline constexpr char work_area_full[] = "firmware: work area is full (%u bytes,
 // The memory map.
 inline constexpr char e820_size[] = "etc/e820: not a whole number of entries (%u bytes, %u each)";
 inline constexpr char e820_wraps[] = "etc/e820: entry runs past 2^64 (address %x, length %x)";
-inline constexpr char map_full[] = "memory map: too many ranges (at %x, limit %u)";
+inline constexpr char map_full[] = "memory map: too many parts (limit %u)";
 
 // The ACPI table loader.
 inline constexpr char script_size[] =
@@ -53,11 +53,10 @@ inline constexpr char smbios_no_room[] = "smbios: no room below 4 GiB (%u bytes)
 // The kernel.
 inline constexpr char no_kernel[] = "kernel: none was given (use -kernel)";
 inline constexpr char not_a_kernel[] = "kernel: neither a bzImage nor a PVH ELF (first bytes %x)";
-inline constexpr char efi_kernel[] =
-    "kernel: an EFI application without a Linux setup header is not supported (first bytes %x)";
+inline constexpr char efi_kernel[] = "kernel: EFI applications are not supported (first bytes %x)";
 inline constexpr char multiboot[] = "kernel: multiboot is not supported yet (%u bytes)";
 inline constexpr char needs_16_bit_entry[] =
-    "kernel: only the 16-bit entry fits, which is not supported yet (protocol %x, at least %x)";
+    "kernel: the 16-bit entry is not supported yet (protocol %x, at least %x)";
 inline constexpr char bad_boot_flag[] = "kernel: damaged header (boot_flag %x, must be %x)";
 inline constexpr char bad_syssize[] = "kernel: damaged header (syssize %u)";
 inline constexpr char bad_kernel_alignment[] =
@@ -76,16 +75,16 @@ inline constexpr char initrd_too_large[] =
 
 // PVH.
 inline constexpr char elf_header[] =
-    "kernel: ELF program headers lie outside the first 8 KiB (%u of %u bytes)";
-inline constexpr char elf_not_in_ram[] = "kernel: ELF segment is not in RAM (address %x, %u bytes)";
+    "kernel: ELF program headers lie outside the first 8 KiB (offset %x, %x bytes)";
+inline constexpr char elf_not_in_ram[] = "kernel: ELF segment is not in RAM (address %x, %x bytes)";
 inline constexpr char elf_on_work_area[] =
-    "kernel: ELF segment lies on the firmware's memory (address %x, %u bytes)";
+    "kernel: ELF segment lies on the firmware's memory (address %x, %x bytes)";
 
 // What is told on the debug port alone; the boot goes on.
 inline constexpr char unknown_bridge[] =
     "host bridge: unknown, treated as a generic PC (PCI vendor and device %x)";
 inline constexpr char extra_pci_roots[] =
-    "etc/extra-pci-roots: devices behind extra roots stay unprepared for now (%u roots)";
+    "etc/extra-pci-roots: extra roots stay unprepared for now (%u)";
 
 // The same, only where -fw_cfg name=opt/org.mayfly/log,string=debug asks for it.
 inline constexpr char log_tables[] = "log: tables are linked (RSDP %x, %u bytes of ACPI)";
@@ -93,7 +92,6 @@ inline constexpr char log_linux[] = "log: entering Linux (kernel %x, initrd %x o
 inline constexpr char log_pvh_linux[] =
     "log: entering Linux by PVH (entry %x, initrd %x of %u bytes)";
 inline constexpr char log_pvh_other[] =
-    "log: entering a PVH kernel that is not Linux, prepared as for Linux (entry %x, initrd %x of "
-    "%u bytes)";
+    "log: entering by PVH, prepared as for Linux (entry %x, initrd %x of %u bytes)";
 
 }  // namespace mayfly::sentences

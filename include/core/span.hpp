@@ -24,7 +24,7 @@ class span {
     constexpr T* end() const { return first_ + count_; }
 
     /// True where [offset, offset + length) lies inside; no sum in it can wrap.
-    constexpr bool contains(usize offset, usize length) const {
+    [[gnu::always_inline]] constexpr bool contains(usize offset, usize length) const {
         return offset <= count_ && length <= count_ - offset;
     }
 
@@ -48,9 +48,10 @@ using const_bytes = span<const u8>;
 /// Reads a T at `offset`. The caller has checked that it lies inside.
 template <typename T>
 inline T load(const_bytes from, usize offset) {
-    T value;
-    __builtin_memcpy(&value, from.data() + offset, sizeof(T));
-    return value;
+    struct [[gnu::packed]] field {
+        T value;
+    };
+    return reinterpret_cast<const field*>(from.data() + offset)->value;
 }
 
 /// Writes a T at `offset`. The caller has checked that it fits.

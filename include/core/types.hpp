@@ -26,17 +26,19 @@ inline constexpr u64 four_gib = 4 * gib;
 inline constexpr u32 page_size = 4096;
 
 /// Rounds `value` down to a multiple of `alignment`, a power of two.
-constexpr u64 align_down(u64 value, u64 alignment) {
+template <typename T>
+constexpr T align_down(T value, T alignment) {
     return value & ~(alignment - 1);
 }
 
-/// Rounds `value` up to a multiple of `alignment`, a power of two. Wraps to 0 near 2^64: callers
-/// bound `value` first.
-constexpr u64 align_up(u64 value, u64 alignment) {
-    return align_down(value + alignment - 1, alignment);
+/// Rounds `value` up to a multiple of `alignment`, a power of two. Wraps to 0 near the type's end:
+/// callers bound `value` first, or compare.
+template <typename T>
+constexpr T align_up(T value, T alignment) {
+    return align_down<T>(value + alignment - 1, alignment);
 }
 
-constexpr bool is_power_of_two(u64 value) {
+constexpr bool is_power_of_two(u32 value) {
     return value != 0 && (value & (value - 1)) == 0;
 }
 

@@ -19,17 +19,14 @@ inline constexpr u8 serial_8n1 = 0x03;
 inline constexpr u8 serial_transmitter_empty = 1u << 5;
 inline constexpr u32 serial_patience = 100'000;
 
-/// pvpanic event "the guest panicked" (QEMU docs/specs/pvpanic.rst).
-inline constexpr u8 pvpanic_panicked = 1u << 0;
-
 /// A line of text for the debug port and the serial port.
 class line {
   public:
-    explicit line(const fault* what) {
+    explicit line(const fault& what) {
         const text prefix = "mayfly: ";
         for (char character : prefix)
             buffer_[length_++] = character;
-        length_ += format(*what, buffer_ + length_, sentence_capacity);
+        length_ += format(what, buffer_ + length_, sentence_capacity);
         buffer_[length_++] = '\n';
     }
 
@@ -43,7 +40,7 @@ class line {
 
 /// Says `what` on the debug port, where there is one.
 template <machine Hardware>
-void say_on_debug_port(Hardware& hardware, const fault* what) {
+[[gnu::noinline]] void say_on_debug_port(Hardware& hardware, const fault& what) {
     if (hardware.in8(debug_port) != debug_port_present)
         return;
     for (char character : line(what))
@@ -52,7 +49,7 @@ void say_on_debug_port(Hardware& hardware, const fault* what) {
 
 /// Says `what` on COM1, where there is one. A transmitter that never empties ends it.
 template <machine Hardware>
-void say_on_serial_port(Hardware& hardware, const fault* what) {
+[[gnu::noinline]] void say_on_serial_port(Hardware& hardware, const fault& what) {
     if (hardware.in8(serial_line_status) == 0xff)
         return;
     hardware.out8(serial_line_control, serial_8n1);
@@ -66,15 +63,6 @@ void say_on_serial_port(Hardware& hardware, const fault* what) {
             hardware.out8(serial_port, '\r');
         hardware.out8(serial_port, static_cast<u8>(character));
     }
-}
-
-/// Says `what` wherever a person can read it and, where `pvpanic_port` is not 0, tells the host.
-template <machine Hardware>
-void complain(Hardware& hardware, const fault* what, u16 pvpanic_port) {
-    say_on_debug_port(hardware, what);
-    say_on_serial_port(hardware, what);
-    if (pvpanic_port != 0)
-        hardware.out8(pvpanic_port, pvpanic_panicked);
 }
 
 /// Stops the CPU for good; the host sees a halted one.

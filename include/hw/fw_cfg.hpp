@@ -4,113 +4,102 @@
 
 #include "abi/fw_cfg.hpp"
 #include "core/arena.hpp"
-#include "core/result.hpp"
+#include "core/fault.hpp"
 #include "core/sentences.hpp"
 #include "hw/hardware.hpp"
 
 namespace mayfly::hw {
 
-/// A named file of the device's directory.
+/// A named file of the device's directory, or none.
 struct file {
-    u16 key = 0;
+    u16 key = 0;   ///< 0: absent (files begin at 0x20)
     u32 size = 0;  ///< bytes
+
+    constexpr bool exists() const { return key != 0; }
 };
 
-/// A file that may be absent.
-struct found_file {
-    bool present = false;
-    file what = {};
-};
-
-/// True where the NUL-terminated wire name `field` is `wanted`.
-[[gnu::always_inline]] inline bool is_named(const char (&field)[56], const text& wanted) {
-    // Most names differ in length, which the place of the NUL tells at once.
-    return wanted.size() < sizeof field && field[wanted.size()] == '\0' &&
-           has_characters(field, wanted);
+/// How a NUL-terminated name ends: its last character and the NUL, as one number. Most names differ
+/// in it or in its place, so that few need to be compared as a whole.
+inline u16 name_end(const char* end) {
+    return load<u16>({reinterpret_cast<const u8*>(end), 2}, 0);
 }
 
-/// The device. One transfer is one device access, whatever its length.
+/// True where the NUL-terminated wire name `field` is `wanted`, of 1 to 55 characters.
+[[gnu::always_inline]] inline bool is_named(const char (&field)[56], text wanted) {
+    const usize last = wanted.size() - 1;
+    return name_end(field + last) == static_cast<u8>(wanted[last]) && has_characters(field, wanted);
+}
+
+/// The device. One transfer is one device access, whatever its length. A transfer that fails ends
+/// the boot, as nothing can be done without what it should have brought.
 template <machine Hardware>
 class fw_cfg {
   public:
     /// Takes room for a DMA descriptor and the directory from `work`; nothing is read yet.
     fw_cfg(Hardware& hardware, arena& work)
-        : hardware_(hardware),
-          work_(work),
-          descriptor_(work.allocate<abi::fw_cfg_dma_descriptor>()),
-          page_(work.allocate<directory_page>()) {}
+        : hardware_(hardware), work_(work), shared_(work.take<shared>()) {}
 
-    /// Reads the directory. Fails where no DMA interface answers: machine types before 2.5 have
+    /// Reads the directory. Stops where no DMA interface answers: machine types before 2.5 have
     /// none, and the guest has no other device that could tell.
-    outcome open() {
-        TRY(read_item(abi::fw_cfg_key::directory,
-                      bytes(reinterpret_cast<u8*>(page_), sizeof(directory_page))));
-        if (page_->count > abi::fw_cfg_max_files) {
-            const u32 count = page_->count;
-            page_->count = 0;
-            return make_fault(sentences::directory_too_long, count, abi::fw_cfg_max_files);
-        }
-        return {};
+    void open() {
+        read_to(static_cast<u16>(abi::fw_cfg_key::directory), work_.address_of(&shared_.directory),
+                sizeof(directory_page));
+        if (count() > abi::fw_cfg_max_files)
+            fail(sentences::directory_too_long, count(), abi::fw_cfg_max_files);
     }
 
     /// The file called `name`. A directory of more files than one page holds is read on from the
     /// device, page by page, at each such search.
-    result<found_file> find(const text& name) {
-        const u32 cached = page_->count < files_per_page ? u32{page_->count} : files_per_page;
-        if (const auto* entry = search({page_->files, cached}, name))
-            return found_file{true, {entry->key, entry->size}};
-        if (page_->count <= files_per_page)
-            return found_file{};
-        return find_beyond_first_page(name);
+    file find(text name) {
+        if (count() > files_per_page)
+            return find_in_pages(name);
+        return search(shared_.directory, name);
     }
 
-    /// The same where the file must exist.
-    result<file> require(const text& name) {
-        const auto found = TRY(find(name));
-        if (!found.present)
-            return make_fault(sentences::file_missing, name);
-        return found.what;
+    /// The same where the file must exist; stops where it does not.
+    file require(text name) {
+        const file found = find(name);
+        if (!found.exists())
+            fail(sentences::file_missing, name);
+        return found;
     }
 
     /// Reads the first `to.size()` bytes of a file or item; what lies past its end reads as 0.
-    outcome read(file from, bytes to) {
-        return read_to(from.key, work_.address_of(to.data()), size_of(to));
-    }
-    outcome read_item(abi::fw_cfg_key key, bytes to) {
-        return read_to(static_cast<u16>(key), work_.address_of(to.data()), size_of(to));
-    }
+    void read(file from, bytes to) { read_to(from.key, work_.address_of(to.data()), to.size()); }
+    void read_item(abi::fw_cfg_key key, bytes to) { read({static_cast<u16>(key)}, to); }
 
     /// The same to any physical address, also above 4 GiB.
-    outcome read_item_to(abi::fw_cfg_key key, u64 address, u32 length) {
-        return read_to(static_cast<u16>(key), address, length);
+    void read_item_to(abi::fw_cfg_key key, u64 address, u32 length) {
+        read_to(static_cast<u16>(key), address, length);
+    }
+
+    /// Reads what begins at `offset` of an item.
+    void read_item_at(abi::fw_cfg_key key, u32 offset, bytes to) {
+        transfer(select(static_cast<u16>(key)) | abi::dma_skip, offset, 0);
+        read_on_to(work_.address_of(to.data()), to.size());
     }
 
     /// Reads on where the last read ended.
-    outcome read_on_to(u64 address, u32 length) { return transfer(abi::dma_read, address, length); }
-
-    /// Leaves out `length` bytes where the last read ended.
-    outcome skip(u32 length) { return transfer(abi::dma_skip, 0, length); }
+    void read_on_to(u32 address, u32 length) { transfer(abi::dma_read, length, address); }
 
     /// A 32-bit scalar item.
-    result<u32> read_u32(abi::fw_cfg_key key) {
-        auto* value = work_.allocate<le32>();
-        if (value == nullptr)
-            return make_fault(sentences::work_area_full, sizeof(u32), work_.room());
-        TRY(read_item(key, {reinterpret_cast<u8*>(value), sizeof(u32)}));
-        return u32{*value};
+    u32 read_u32(abi::fw_cfg_key key) {
+        read_to(static_cast<u16>(key), work_.address_of(&shared_.scalar), sizeof(u32));
+        return static_cast<u32>(shared_.scalar);
     }
 
-    /// Writes `from` into a writable file at `offset`.
-    outcome write(file to, u32 offset, const_bytes from) {
-        if (offset != 0)
-            TRY(transfer(select(to.key) | abi::dma_skip, 0, offset));
-        const u32 selected = offset != 0 ? 0 : select(to.key);
-        return transfer(selected | abi::dma_write, work_.address_of(from.data()), size_of(from));
+    /// Writes the low `size` (at most 8) bytes of `value` into a writable file at `offset`.
+    void write(file to, u32 offset, u64 value, u32 size) {
+        shared_.scalar = value;
+        u32 control = select(to.key);
+        if (offset != 0) {
+            transfer(control | abi::dma_skip, offset, 0);
+            control = 0;
+        }
+        transfer(control | abi::dma_write, size, work_.address_of(&shared_.scalar));
     }
 
   private:
-    static u32 size_of(const_bytes part) { return static_cast<u32>(part.size()); }
-
     static constexpr u32 files_per_page = 63;
 
     struct directory_page {
@@ -118,57 +107,72 @@ class fw_cfg {
         abi::fw_cfg_file files[files_per_page];
     };
 
+    /// What the device reads and writes.
+    struct shared {
+        abi::fw_cfg_dma_descriptor descriptor;
+        le64 scalar;
+        directory_page directory;
+    };
+
     static constexpr u32 select(u16 key) { return u32{key} << 16 | abi::dma_select; }
 
-    outcome read_to(u16 key, u64 address, u32 length) {
-        return transfer(select(key) | abi::dma_read, address, length);
+    u32 count() const { return shared_.directory.count; }
+
+    void read_to(u16 key, u64 address, u32 length) {
+        transfer(select(key) | abi::dma_read, length, address);
     }
 
-    outcome transfer(u32 control, u64 address, u32 length) {
-        *descriptor_ = {control, length, address};
-        hardware_.out32(abi::fw_cfg_dma_port, byte_swap(work_.address_of(descriptor_)));
-        const u32 answer = descriptor_->control;
+    [[gnu::noinline]] void transfer(u32 control, u32 length, u64 address) {
+        auto& descriptor = shared_.descriptor;
+        descriptor = {control, length, address};
+        hardware_.out32(abi::fw_cfg_dma_port, byte_swap(work_.address_of(&descriptor)));
+        const u32 answer = descriptor.control;
         if (answer == 0)
-            return {};
+            return;
         if (answer == control)
-            return make_fault(sentences::no_dma);
-        return make_fault(sentences::dma_failed, control >> 16, length);
+            fail(sentences::no_dma);
+        fail(sentences::dma_failed, control >> 16, length);
     }
 
-    static const abi::fw_cfg_file* search(span<abi::fw_cfg_file> files, const text& name) {
-        for (const auto& entry : files) {
-            if (is_named(entry.name, name))
-                return &entry;
-        }
-        return nullptr;
+    static file search(const directory_page& page, text name) {
+        u32 left = page.count;
+        if (left > files_per_page)
+            left = files_per_page;
+        const usize last = name.size() - 1;
+        if (last >= sizeof page.files->name - 1 || left == 0)
+            return {};  // no file has such a name
+        const u16 end = static_cast<u8>(name[last]);
+        const auto* next = page.files;
+        do {
+            if (name_end(next->name + last) == end && has_characters(next->name, name)) [[unlikely]]
+                return {next->key, next->size};
+            next++;
+        } while (--left != 0);
+        return {};
     }
 
-    result<found_file> find_beyond_first_page(const text& name) {
-        // Into a page of its own, so that the first one stays.
-        if (overflow_ == nullptr)
-            overflow_ = work_.allocate<directory_page>();
-        if (overflow_ == nullptr)
-            return make_fault(sentences::work_area_full, sizeof(directory_page), work_.room());
-        u32 done = files_per_page;
-        TRY(transfer(select(static_cast<u16>(abi::fw_cfg_key::directory)) | abi::dma_skip, 0,
-                     sizeof(directory_page)));
-        while (done < page_->count) {
-            u32 count = page_->count - done;
-            if (count > files_per_page)
-                count = files_per_page;
-            TRY(read_on_to(work_.address_of(overflow_->files), count * sizeof(abi::fw_cfg_file)));
-            if (const auto* entry = search({overflow_->files, count}, name))
-                return found_file{true, {entry->key, entry->size}};
-            done += count;
+    /// In the first page, which stays, and then in the others.
+    [[gnu::noinline]] file find_in_pages(text name) {
+        file found = search(shared_.directory, name);
+        if (found.exists())
+            return found;
+        if (further_ == nullptr)
+            further_ = &work_.take<directory_page>();
+        transfer(select(static_cast<u16>(abi::fw_cfg_key::directory)) | abi::dma_skip,
+                 sizeof(directory_page), 0);
+        for (u32 left = count(); left > files_per_page && !found.exists();) {
+            left -= files_per_page;
+            further_->count = left;
+            read_on_to(work_.address_of(further_->files), sizeof further_->files);
+            found = search(*further_, name);
         }
-        return found_file{};
+        return found;
     }
 
     Hardware& hardware_;
     arena& work_;
-    abi::fw_cfg_dma_descriptor* descriptor_;
-    directory_page* page_;
-    directory_page* overflow_ = nullptr;
+    shared& shared_;
+    directory_page* further_ = nullptr;
 };
 
 }  // namespace mayfly::hw

@@ -13,12 +13,10 @@ struct cpuid_registers {
 
 /// What the hardware-facing templates ask of their parameter.
 template <typename T>
-concept machine = requires(T m, u16 port, u32 address, u8 byte, u16 half, u32 word, u64 wide) {
+concept machine = requires(T m, u16 port, u32 address, u8 byte, u32 word, u64 wide) {
     m.in8(port);
-    m.in16(port);
     m.in32(port);
     m.out8(port, byte);
-    m.out16(port, half);
     m.out32(port, word);
     m.write_mmio32(address, word);
     m.cpuid(word, word);
@@ -33,20 +31,12 @@ struct hardware {
         asm volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
         return value;
     }
-    static u16 in16(u16 port) {
-        u16 value;
-        asm volatile("inw %1, %0" : "=a"(value) : "Nd"(port));
-        return value;
-    }
     static u32 in32(u16 port) {
         u32 value;
         asm volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
         return value;
     }
     static void out8(u16 port, u8 value) { asm volatile("outb %0, %1" : : "a"(value), "Nd"(port)); }
-    static void out16(u16 port, u16 value) {
-        asm volatile("outw %0, %1" : : "a"(value), "Nd"(port));
-    }
     /// Memory is clobbered: a write to a DMA register has the device read and write it.
     static void out32(u16 port, u32 value) {
         asm volatile("outl %0, %1" : : "a"(value), "Nd"(port) : "memory");
@@ -55,11 +45,11 @@ struct hardware {
         asm volatile("movl %0, (%1)" : : "r"(value), "r"(address) : "memory");
     }
     static cpuid_registers cpuid(u32 leaf, u32 subleaf) {
-        cpuid_registers out;
+        u32 eax, ebx, ecx, edx;
         asm volatile("cpuid"
-                     : "=a"(out.eax), "=b"(out.ebx), "=c"(out.ecx), "=d"(out.edx)
+                     : "=a"(eax), "=b"(ebx), "=c"(ecx), "=d"(edx)
                      : "a"(leaf), "c"(subleaf));
-        return out;
+        return {eax, ebx, ecx, edx};
     }
     /// Only where CPUID announces the register: another one raises a general protection fault.
     static u64 read_msr(u32 index) {
@@ -73,5 +63,11 @@ struct hardware {
 };
 
 static_assert(machine<hardware>);
+
+/// Resets the whole machine by a triple fault, which every one of QEMU's understands.
+[[noreturn]] inline void reset_machine() {
+    asm volatile("push $0; push $0; lidt (%esp); int3");
+    __builtin_unreachable();
+}
 
 }  // namespace mayfly::hw

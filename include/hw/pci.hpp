@@ -9,6 +9,9 @@ namespace mayfly::hw {
 inline constexpr u16 pci_address_port = 0xcf8;
 inline constexpr u16 pci_data_port = 0xcfc;
 
+inline constexpr u8 pci_command = 0x04;
+inline constexpr u8 pci_bar_0 = 0x10;
+
 /// A function on bus 0.
 struct pci_function {
     u8 device;

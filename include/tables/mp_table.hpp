@@ -3,7 +3,8 @@
 #pragma once
 
 #include "abi/mp_table.hpp"
-#include "core/span.hpp"
+#include "core/arena.hpp"
+#include "core/checksum.hpp"
 #include "hw/chipset.hpp"
 
 namespace mayfly::tables {
@@ -33,37 +34,32 @@ struct topology {
     }
 };
 
-/// APIC IDs that an MP table can name, 0 to 254, as bits.
-class apic_ids {
-  public:
-    void add(u32 id) {
-        if (id >= limit || has(id))
-            return;
-        words_[id / 32] |= 1u << (id % 32);
-        count_++;
+/// The CPUs and I/O APICs of a machine.
+struct apics {
+    static constexpr u32 cpu_limit = 255;  ///< IDs that an MP table can name: 0 to 254
+    static constexpr u32 io_limit = 16;
+
+    u32 cpus[8] = {};  ///< a bit for each ID
+    u32 io_count = 0;
+    u32 io_addresses[io_limit];
+
+    void add_cpu(u32 id) {
+        if (id < cpu_limit)
+            cpus[id / 32] |= 1u << (id % 32);
     }
-    bool has(u32 id) const { return (words_[id / 32] >> (id % 32) & 1) != 0; }
-    u32 count() const { return count_; }
-    /// Thirty-two of them, from ID 32 * `index`.
-    u32 word(u32 index) const { return words_[index]; }
-    /// The lowest ID that no CPU has, for an I/O APIC; 0 where every one is taken.
-    u8 lowest_unused() const;
-
-    static constexpr u32 limit = 255;
-
-    static constexpr u32 words = 8;
-
-  private:
-    u32 words_[words] = {};
-    u32 count_ = 0;
+    bool has_cpu(u32 id) const { return (cpus[id / 32] >> (id % 32) & 1) != 0; }
+    void add_io(u32 address) {
+        if (io_count < io_limit)
+            io_addresses[io_count++] = address;
+    }
 };
 
-/// The CPUs of a MADT that are there, hotplugged ones at odd IDs included. Empty without a MADT.
-apic_ids apic_ids_from_madt(const_bytes madt);
+/// What a MADT says: CPUs that are there, hotplugged ones at odd IDs included, and I/O APICs.
+apics apics_from_madt(const_bytes madt);
 
 /// The first `count` CPUs of a machine with this topology, as QEMU numbers them
-/// (include/hw/i386/topology.h).
-apic_ids apic_ids_from_topology(const topology& cpus, u32 count);
+/// (include/hw/i386/topology.h), and the one I/O APIC that every machine has.
+apics apics_from_topology(const topology& cpus, u32 count);
 
 /// Reads the topology from CPUID: leaves 0x1f or 0xb where the CPU has them, else 1 and 4.
 template <hw::machine Hardware>
@@ -102,18 +98,14 @@ topology read_topology(Hardware& hardware) {
 
 /// Everything the table says.
 struct mp_description {
-    apic_ids cpus;
+    apics controllers;
     processor_identity boot_cpu;
     hw::chipset chipset;
-    const_bytes madt;  ///< names the I/O APICs; empty: one at 0xfec00000
     bool virtio_mmio;  ///< ISA lines 5 to 12 are virtio-mmio transports (microvm without ACPI)
 };
 
-/// No configuration table of this machine is larger, in bytes.
-u32 mp_table_capacity(const mp_description& machine);
-
-/// Writes the configuration table to `to`, of mp_table_capacity() bytes; returns its length.
-u32 write_mp_table(const mp_description& machine, bytes to);
+/// Writes the configuration table and returns where it is. Takes room for the largest one.
+u32 write_mp_table(const mp_description& machine, arena& work);
 
 /// Writes the floating pointer that leads to a configuration table at `table_address`.
 void write_mp_floating_pointer(abi::mp_floating_pointer& to, u32 table_address);

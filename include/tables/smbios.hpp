@@ -3,17 +3,13 @@
 #pragma once
 
 #include "abi/smbios.hpp"
-#include "core/result.hpp"
-#include "core/sentences.hpp"
-#include "core/span.hpp"
+#include "core/checksum.hpp"
+#include "core/text.hpp"
 
 namespace mayfly::tables {
 
 inline constexpr text smbios_anchor_file = "etc/smbios/smbios-anchor";
 inline constexpr text smbios_tables_file = "etc/smbios/smbios-tables";
-
-/// Either entry point, in its place in the F segment.
-inline constexpr usize smbios_anchor_capacity = 32;
 
 /// The size of our type 0 structure with its strings.
 u32 bios_information_size();
@@ -26,8 +22,8 @@ bool has_bios_information(const_bytes structures);
 
 /// Fills in address, length and, in version 2.1, count and largest structure of the entry point
 /// `anchor` as QEMU made it, for a table of `length` bytes at `address` to which `added` bytes (0:
-/// none) of ours were added, and its checksums. Fails where it is neither version 2.1 (31 bytes)
+/// none) of ours were added, and its checksums. Stops where it is neither version 2.1 (31 bytes)
 /// nor 3.0 (24 bytes), or where version 2.1 cannot express the length.
-outcome finish_smbios_anchor(bytes anchor, u32 address, u32 length, u32 added);
+void finish_smbios_anchor(bytes anchor, u32 address, u32 length, u32 added);
 
 }  // namespace mayfly::tables

@@ -7,7 +7,7 @@
 #include "core/arena.hpp"
 #include "core/checksum.hpp"
 #include "hw/fw_cfg.hpp"
-#include "tables/address_space.hpp"
+#include "tables/memory_map.hpp"
 
 namespace mayfly::tables {
 
@@ -15,22 +15,17 @@ inline constexpr text script_file = "etc/table-loader";
 inline constexpr text tables_file = "etc/acpi/tables";
 inline constexpr text rsdp_file = "etc/acpi/rsdp";
 
-/// A file that the script has placed.
-struct placed_file {
-    text name;
-    bytes content;
-};
-
 /// What is left of a run: where the RSDP is (0: none) and the tables (empty: none).
 struct acpi_tables {
     u32 rsdp = 0;
     const_bytes tables;
 };
 
-/// The end of what the script's checksums cover in `file`. QEMU pads its tables to 128 KiB on pc
-/// and q35; every table but the first (the FACS) has a checksum command, and the last one is the
-/// RSDT or XSDT, so what lies behind the named end means nothing (QEMU hw/i386/acpi-build.c).
-u64 named_end(span<const abi::loader_entry> script, const text& file);
+/// The end of what the script's checksums cover in tables_file, 0 where they cover nothing. QEMU
+/// pads its tables to 128 KiB on pc and q35; every table but the first (the FACS) has a checksum
+/// command, and the last one is the RSDT or XSDT, so what lies behind the named end means nothing
+/// (QEMU hw/i386/acpi-build.c).
+u32 named_end(span<const abi::loader_entry> script);
 
 /// The first table with this signature, or an empty span. Walks by the tables' own lengths.
 const_bytes find_table(const_bytes tables, u32 signature);
@@ -39,57 +34,49 @@ const_bytes find_table(const_bytes tables, u32 signature);
 template <typename Files>
 class table_loader {
   public:
-    /// `low` serves the zone below 1 MiB and working memory, `space` everything else.
-    table_loader(Files& files, address_space& space, memory ram, arena& low)
-        : files_(files), space_(space), ram_(ram), low_(low) {}
+    /// `low` serves the zone below 1 MiB and working memory, `map` everything else.
+    table_loader(Files& files, memory_map& map, memory ram, arena& low)
+        : files_(files), map_(map), ram_(ram), low_(low) {}
 
-    /// Runs the whole script, if there is one. Fails with the sentence of the first command that
+    /// Runs the whole script, if there is one. Stops with the sentence of the first command that
     /// cannot be followed; unknown commands are skipped.
-    result<acpi_tables> run() {
-        const auto script_at = TRY(files_.find(script_file));
-        if (!script_at.present || script_at.what.size == 0)
-            return acpi_tables{};
-        script_ = TRY(read_script(script_at.what));
-        const u32 needed = count_allocations() * static_cast<u32>(sizeof(placed_file));
-        const auto room = low_.allocate(needed);
-        if (room.size() != needed)
-            return make_fault(sentences::work_area_full, needed, low_.room());
-        placed_ = reinterpret_cast<placed_file*>(room.data());
+    acpi_tables run() {
+        const hw::file script = files_.find(script_file);
+        if (script.size == 0)
+            return {};
+        read_script(script);
         for (const auto& entry : script_)
-            TRY(execute(entry));
+            execute(entry);
         return result_;
     }
 
   private:
-    result<span<const abi::loader_entry>> read_script(hw::file from) {
-        if (from.size % sizeof(abi::loader_entry) != 0)
-            return make_fault(sentences::script_size, from.size, sizeof(abi::loader_entry));
+    /// A file that the script has placed; the last one first.
+    struct placed_file {
+        const placed_file* next;
+        text name;
         bytes content;
-        if (from.size <= low_.room() / 2) {
-            content = low_.allocate(from.size);
+    };
+
+    void read_script(hw::file from) {
+        if (from.size % sizeof(abi::loader_entry) != 0)
+            fail(sentences::script_size, from.size, sizeof(abi::loader_entry));
+        bytes content;
+        if (from.size <= low_.room() / 8) {
+            content = low_.take(from.size);
         } else {
-            // Only for the time of the boot: the guest's map does not know of it.
-            const range where =
-                space_.free.find_highest(from.size, page_size, four_gib, memory_type::ram);
-            if (where.empty())
-                return make_fault(sentences::script_no_room, from.size);
-            TRY(space_.free.set(where, memory_type::none));
-            content = ram_.at(static_cast<u32>(where.begin), from.size);
+            const u32 where =
+                map_.claim_highest(from.size, page_size, memory_map::top, claimed_ram);
+            if (where == 0)
+                fail(sentences::script_no_room, from.size);
+            content = ram_.at(where, from.size);
         }
-        TRY(files_.read(from, content));
-        return span<const abi::loader_entry>(
-            reinterpret_cast<const abi::loader_entry*>(content.data()),
-            from.size / sizeof(abi::loader_entry));
+        files_.read(from, content);
+        script_ = {reinterpret_cast<const abi::loader_entry*>(content.data()),
+                   from.size / sizeof(abi::loader_entry)};
     }
 
-    u32 count_allocations() const {
-        u32 count = 0;
-        for (const auto& entry : script_)
-            count += entry.command == static_cast<u32>(abi::loader_command::allocate) ? 1 : 0;
-        return count;
-    }
-
-    outcome execute(const abi::loader_entry& entry) {
+    void execute(const abi::loader_entry& entry) {
         switch (static_cast<abi::loader_command>(u32{entry.command})) {
             case abi::loader_command::allocate:
                 return allocate(entry.allocate);
@@ -100,140 +87,151 @@ class table_loader {
             case abi::loader_command::write_pointer:
                 return write_pointer(entry.write_pointer);
         }
-        return {};
     }
 
-    outcome allocate(const abi::loader_allocate& command) {
+    void allocate(const abi::loader_allocate& command) {
         const text name = text::from_field(command.file);
         if (find_placed(command.file) != nullptr)
-            return make_fault(sentences::allocated_twice, name);
+            fail(sentences::allocated_twice, name);
         if (!is_power_of_two(command.alignment))
-            return make_fault(sentences::bad_alignment, name, command.alignment);
-        const hw::file file = TRY(files_.require(name));
-        const bool is_tables = name == tables_file;
+            fail(sentences::bad_alignment, name, command.alignment);
+        const hw::file file = files_.require(name);
         u32 size = file.size;
+        // The FACS is in the tables and the guest writes to it; everything else that is not a
+        // table is shared with QEMU and must not be saved and restored by the guest either.
+        auto type = memory_type::reserved;
+        const bool is_tables = name == tables_file;
         if (is_tables) {
-            const u64 end = named_end(script_, tables_file);
-            if (end != 0 && end < size)
-                size = static_cast<u32>(end);
+            type = memory_type::nvs;
+            if (size > page_size)
+                size = named_size(size);
         }
-        const bytes content = TRY(place(command, name, size, is_tables));
-        TRY(files_.read(file, content));
-        placed_[placed_count_++] = {name, content};
+        const bytes content = place(command, name, size, type);
+        files_.read(file, content);
+        auto& placed = *reinterpret_cast<placed_file*>(low_.take(sizeof(placed_file)).data());
+        placed = {placed_, name, content};
+        placed_ = &placed;
         if (is_tables)
             result_.tables = content;
         if (name == rsdp_file)
-            result_.rsdp = ram_.address_of(content.data());
-        return {};
+            result_.rsdp = address_of(placed);
     }
 
-    result<bytes> place(const abi::loader_allocate& command, text name, u32 size, bool is_tables) {
+    /// What of tables_file means anything, of `size` bytes.
+    u32 named_size(u32 size) const {
+        const u32 end = named_end(script_);
+        return end != 0 && end < size ? end : size;
+    }
+
+    bytes place(const abi::loader_allocate& command, text name, u32 size, memory_type type) {
+        const u32 alignment = command.alignment;
         if (command.zone == static_cast<u8>(abi::loader_zone::f_segment)) {
-            const bytes content = low_.allocate(size, command.alignment);
+            const bytes content = low_.allocate(size, alignment);
             if (content.size() != size)
-                return make_fault(sentences::no_room_low, name, size, command.alignment);
+                fail(sentences::no_room_low, name, size, alignment);
             return content;
         }
-        if (command.zone != static_cast<u8>(abi::loader_zone::high)) {
-            return make_fault(sentences::bad_zone, name, command.zone,
-                              static_cast<u32>(abi::loader_zone::f_segment));
-        }
+        constexpr u8 high = static_cast<u8>(abi::loader_zone::high);
+        if (command.zone != high)
+            fail(sentences::bad_zone, name, command.zone, high + 1);
         if (size == 0)
-            return bytes{};
-        // The FACS is in the tables and the guest writes to it; everything else that is not a
-        // table is shared with QEMU and must not be saved and restored by the guest either.
-        const auto type = is_tables ? memory_type::nvs : memory_type::reserved;
-        const range where = TRY(space_.claim_high(size, command.alignment, type));
-        if (where.empty())
-            return make_fault(sentences::no_room_high, name, size, command.alignment);
-        return ram_.at(static_cast<u32>(where.begin), size);
+            return {};
+        const u32 where = map_.claim_highest(size, alignment, memory_map::top, type);
+        if (where == 0)
+            fail(sentences::no_room_high, name, size, alignment);
+        return ram_.at(where, size);
     }
 
     const placed_file* find_placed(const abi::file_name& name) const {
-        for (u32 i = 0; i < placed_count_; i++) {
-            if (hw::is_named(name, placed_[i].name))
-                return &placed_[i];
-        }
-        return nullptr;
+        const placed_file* placed = placed_;
+        while (placed != nullptr && !hw::is_named(name, placed->name))
+            placed = placed->next;
+        return placed;
     }
 
-    result<const placed_file*> require_placed(const abi::file_name& name) const {
+    const placed_file& require_placed(const abi::file_name& name) const {
         const placed_file* found = find_placed(name);
         if (found == nullptr)
-            return make_fault(sentences::not_allocated, text::from_field(name));
-        return found;
+            fail(sentences::not_allocated, text::from_field(name));
+        return *found;
     }
 
-    /// Adds `value` to the little-endian integer `field` of 1, 2, 4 or 8 bytes.
-    static outcome add(bytes field, text file, u32 value) {
-        u64 sum = 0;
-        __builtin_memcpy(&sum, field.data(), field.size());
-        sum += value;
-        if (field.size() < 8 && sum >> (8 * field.size()) != 0)
-            return make_fault(sentences::pointer_too_narrow, file, static_cast<u32>(value),
-                              field.size());
-        __builtin_memcpy(field.data(), &sum, field.size());
-        return {};
+    u32 address_of(const placed_file& placed) const {
+        return ram_.address_of(placed.content.data());
     }
 
-    static bool is_pointer_size(u8 size) { return is_power_of_two(size) && size <= 8; }
+    static void check_pointer_size(text file, u32 size) {
+        constexpr u32 sizes = 1u << 1 | 1u << 2 | 1u << 4 | 1u << 8;
+        if (size > 8 || (sizes >> size & 1) == 0)
+            fail(sentences::pointer_size, file, size);
+    }
 
-    outcome add_pointer(const abi::loader_add_pointer& command) {
-        const placed_file* destination = TRY(require_placed(command.destination));
-        const placed_file* source = TRY(require_placed(command.source));
-        if (!is_pointer_size(command.size))
-            return make_fault(sentences::pointer_size, destination->name, command.size);
-        const bytes field = destination->content.part(command.offset, command.size);
-        if (field.empty()) {
-            return make_fault(sentences::pointer_outside, destination->name, command.offset,
-                              destination->content.size());
+    void add_pointer(const abi::loader_add_pointer& command) {
+        const placed_file& destination = require_placed(command.destination);
+        const placed_file& source = require_placed(command.source);
+        const u32 size = command.size;
+        check_pointer_size(destination.name, size);
+        const bytes content = destination.content;
+        if (!content.contains(command.offset, size))
+            fail(sentences::pointer_outside, destination.name, command.offset, content.size());
+        const u32 address = address_of(source);
+        u8* part = content.data() + command.offset;
+        const u8* end = part + size;
+        u32 carry = address;
+        if (size >= sizeof carry) {
+            auto& low = *reinterpret_cast<le32*>(part);
+            u32 sum;
+            carry = __builtin_add_overflow(u32{low}, carry, &sum) ? 1 : 0;
+            low = sum;
+            part += sizeof low;
         }
-        return add(field, destination->name, ram_.address_of(source->content.data()));
-    }
-
-    outcome add_checksum(const abi::loader_add_checksum& command) {
-        const placed_file* file = TRY(require_placed(command.file));
-        const bytes covered = file->content.part(command.start, command.length);
-        const bytes sum = file->content.part(command.offset, 1);
-        if (sum.empty() || (covered.empty() && command.length != 0)) {
-            const bool byte_is_outside = sum.empty();
-            return make_fault(sentences::checksum_outside, file->name,
-                              byte_is_outside ? command.offset : command.start, command.length,
-                              file->content.size());
+        for (; carry != 0; carry >>= 8) {
+            if (part == end)
+                fail(sentences::pointer_too_narrow, destination.name, address, size);
+            carry += *part;
+            *part++ = static_cast<u8>(carry);
         }
-        sum[0] = static_cast<u8>(sum[0] - byte_sum(covered));
-        return {};
     }
 
-    outcome write_pointer(const abi::loader_write_pointer& command) {
+    void add_checksum(const abi::loader_add_checksum& command) {
+        const placed_file& file = require_placed(command.file);
+        const bytes content = file.content;
+        u32 outside = command.offset;
+        if (outside < content.size()) {
+            outside = command.start;
+            if (content.contains(outside, command.length)) {
+                u8& sum = content[command.offset];
+                sum = static_cast<u8>(sum - byte_sum({content.data() + outside, command.length}));
+                return;
+            }
+        }
+        fail(sentences::checksum_outside, file.name, outside, command.length, content.size());
+    }
+
+    void write_pointer(const abi::loader_write_pointer& command) {
         const text name = text::from_field(command.destination);
-        const hw::file destination = TRY(files_.require(name));
-        const placed_file* source = TRY(require_placed(command.source));
-        if (!is_pointer_size(command.size))
-            return make_fault(sentences::pointer_size, name, command.size);
-        const u64 end = u64{command.destination_offset} + command.size;
-        if (end > destination.size)
-            return make_fault(sentences::pointer_outside, name, command.destination_offset,
-                              destination.size);
-        if (command.source_offset >= source->content.size())
-            return make_fault(sentences::pointer_outside, source->name, command.source_offset,
-                              source->content.size());
-        const bytes value = low_.allocate(sizeof(u64));
-        if (value.empty())
-            return make_fault(sentences::work_area_full, sizeof(u64), low_.room());
-        store<u64>(value, 0, 0);
-        const bytes field = value.part(0, command.size);
-        TRY(add(field, name, ram_.address_of(source->content.data()) + command.source_offset));
-        return files_.write(destination, command.destination_offset, field);
+        const hw::file destination = files_.require(name);
+        const placed_file& source = require_placed(command.source);
+        const u32 size = command.size;
+        check_pointer_size(name, size);
+        const u32 offset = command.destination_offset;
+        if (offset > destination.size || size > destination.size - offset)
+            fail(sentences::pointer_outside, name, offset, destination.size);
+        if (command.source_offset >= source.content.size())
+            fail(sentences::pointer_outside, source.name, command.source_offset,
+                 source.content.size());
+        const u32 address = address_of(source) + command.source_offset;
+        if (size < sizeof address && address >> (8 * size) != 0)
+            fail(sentences::pointer_too_narrow, name, address, size);
+        files_.write(destination, offset, address, size);
     }
 
     Files& files_;
-    address_space& space_;
-    memory ram_;
+    memory_map& map_;
+    [[no_unique_address]] memory ram_;
     arena& low_;
     span<const abi::loader_entry> script_;
-    placed_file* placed_ = nullptr;
-    u32 placed_count_ = 0;
+    const placed_file* placed_ = nullptr;
     acpi_tables result_;
 };
 

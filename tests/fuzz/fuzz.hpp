@@ -28,11 +28,18 @@ inline void require(bool condition) {
         std::abort();
 }
 
-/// Writes a sentence as `main` would.
-inline void tell(const fault* what) {
-    char buffer[sentence_capacity];
-    if (what != nullptr)
-        require(format(*what, buffer, sizeof buffer) <= sizeof buffer);
+/// What stop() throws here.
+struct stopped {};
+
+/// Whether `step` came to its end.
+template <typename Step>
+bool finishes(Step step) {
+    try {
+        step();
+    } catch (const stopped&) {
+        return false;
+    }
+    return true;
 }
 
 /// Takes pieces from the front of an input; zeros where it has ended.
@@ -63,3 +70,14 @@ class input {
 };
 
 }  // namespace mayfly::fuzz
+
+namespace mayfly {
+
+/// Writes the sentence as the ROM would. Not inline: the firmware's objects call it.
+void stop(const fault& what) {
+    char buffer[sentence_capacity];
+    fuzz::require(format(what, buffer, sizeof buffer) <= sizeof buffer);
+    throw fuzz::stopped();
+}
+
+}  // namespace mayfly

@@ -4,6 +4,7 @@
 
 #include "abi/elf.hpp"
 #include "boot/payload.hpp"
+#include "fakes/empty_map.hpp"
 #include "fakes/fake_ram.hpp"
 #include "fuzz/fuzz.hpp"
 
@@ -17,13 +18,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const auto notes = from.take(0x10000);
     __builtin_memcpy(ram.data() + mib, notes.data(), notes.size());
     const const_bytes head{raw.data(), raw.size()};
-    tables::address_space space;
-    for (auto* map : {&space.guest, &space.free})
-        fuzz::tell(map->set({mib, ram_end}, tables::memory_type::ram).what());
-    const auto done = boot::claim_segments(head, space, {0xe0000, mib});
-    fuzz::tell(done.what());
-    if (!done.ok())
+    tables::memory_map map = fakes::empty_map();
+    map.set({mib, ram_end}, tables::memory_type::ram);
+    if (!fuzz::finishes([&] { boot::claim_segments(head, map); }))
         return 0;
-    (void)boot::is_linux(head, ram.view());
+    fuzz::require(map.is_ram({mib, ram_end}));
+    (void)boot::is_linux(head, map, ram.view());
     return 0;
 }

@@ -33,6 +33,13 @@ def elf(wide: bool) -> bytes:
     return (header + b"".join(headers)).ljust(8192, b"\0") + notes
 
 
+def map_steps() -> bytes:
+    """Steps of fuzz_memory_map: RAM, parts of other types in it, and every kind of search."""
+    steps = [(0, 0, 255, 1), (0, 16, 32, 2), (0, 40, 41, 3), (3, 1, 10, 12), (3, 3, 200, 14),
+             (1, 255, 20, 13), (2, 8, 100, 12), (4, 0, 16, 0), (0, 20, 100, 0), (4, 100, 200, 0)]
+    return b"".join(bytes(step) for step in steps)
+
+
 def main() -> None:
     for name in MACHINES:
         read = lambda file: (DATA / name / f"{file}.bin").read_bytes()
@@ -52,6 +59,7 @@ def main() -> None:
         struct.pack_into("<Q", with_trailer, 0x250, 0x300000)
         struct.pack_into("<I", with_trailer, 0x21C, 12345)
         seed("linux", path.stem + "-dtb", struct.pack("<II", 1 << 23, 0x7FFF0000) + with_trailer)
+    seed("memory_map", "steps", map_steps())
     seed("pvh", "elf32", elf(False))
     seed("pvh", "elf64", elf(True))
 

@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from harness import pvh
 from harness.failure import check_complaint, complaint
 from harness.guest import linux_like, write_kernel
 from harness.memory import MIB
@@ -22,11 +23,9 @@ MACHINES = ["pc", "q35", "microvm"]
 NO_KERNEL = "mayfly: kernel: none was given (use -kernel)"
 NOT_A_KERNEL = "mayfly: kernel: neither a bzImage nor a PVH ELF (first bytes 0x74786574)"
 EFI_APPLICATION = (
-    "mayfly: kernel: an EFI application without a Linux setup header is not supported "
-    "(first bytes 0x5a4d)")
+    "mayfly: kernel: EFI applications are not supported (first bytes 0x5a4d)")
 OLD_PROTOCOL = (
-    "mayfly: kernel: only the 16-bit entry fits, which is not supported yet "
-    "(protocol 0x207, at least 0x20a)")
+    "mayfly: kernel: the 16-bit entry is not supported yet (protocol 0x207, at least 0x20a)")
 MULTIBOOT = "mayfly: kernel: multiboot is not supported yet (12288 bytes)"
 NO_DMA = "mayfly: fw_cfg: no DMA interface (machine types before 2.5 have none)"
 
@@ -127,11 +126,12 @@ def test_damaged_header(tmp_path, name):
     check_complaint("pc", ["-kernel", write_kernel(tmp_path, linux_like(**fields))], sentence)
 
 
-@pytest.mark.parametrize("machine", ["pc"])
-def test_pvpanic_is_told(machine):
+@pytest.mark.parametrize("machine, device", [
+    ("pc", "pvpanic"), ("q35", "pvpanic"), ("pc", "pvpanic-pci"), ("q35", "pvpanic-pci")])
+def test_pvpanic_is_told(machine, device):
     """Where the machine has pvpanic, management learns of the failure."""
     # Started by QMP: an event from before the connection would be lost.
-    with Qemu(machine, ["-S", "-device", "pvpanic", "-action", "panic=none"]) as vm:
+    with Qemu(machine, ["-S", "-device", device, "-action", "panic=none"]) as vm:
         vm.qmp("cont")
         assert vm.wait_event("GUEST_PANICKED")
         expect_sentence(complaint(vm), NO_KERNEL)
@@ -250,14 +250,36 @@ def test_log_option_too_large(tmp_path):
                               f"(opt/org.mayfly/log, 100000 bytes, limit {room[1]})")
 
 
-def test_image_cut_short(tmp_path):
-    """The header promises more than the file has: never decompress zeros."""
+@pytest.mark.parametrize("with_dtb", [False, True])
+def test_image_cut_short(tmp_path, with_dtb):
+    """The header promises more than the file has: never decompress zeros, nor a device tree."""
     image = bytearray(linux_like())
     size = len(image) - (image[0x1F1] + 1) * 512
+    assert size % 16 == 0
     struct.pack_into("<I", image, 0x1F4, size // 16 + 64)
-    check_complaint("pc", ["-kernel", write_kernel(tmp_path, bytes(image))],
-                    f"mayfly: kernel: image is cut short ({size} bytes, the header says "
-                    f"{size + 1024})")
+    arguments = ["-kernel", write_kernel(tmp_path, bytes(image))]
+    if with_dtb:
+        (tmp_path / "dtb").write_bytes(b"x" * 4096)
+        arguments += ["-dtb", tmp_path / "dtb"]
+    check_complaint("pc", arguments, f"mayfly: kernel: image is cut short ({size} bytes, the "
+                                     f"header says {size + 1024})")
+
+
+@pytest.mark.parametrize("machine", ["pc-i440fx-3.1", "pc-q35-3.1"])
+def test_pvh_where_qemu_does_not_load_it(tmp_path, machine):
+    """Machine types before 4.0 take an ELF for a kernel of protocol 0."""
+    check_complaint(machine, ["-kernel", write_kernel(tmp_path, pvh.build())],
+                    "mayfly: kernel: neither a bzImage nor a PVH ELF (first bytes 0x464c457f)")
+
+
+@pytest.mark.parametrize("address, size", [(0, 0x100), (0x400, 0x100), (0x9F800, 0x10),
+                                           (0x9F000, 0x1000), (0xE8000, 0x1000)])
+def test_pvh_on_the_memory_of_the_firmware(tmp_path, address, size):
+    """What is written before the kernel starts must not be the kernel."""
+    kernel = write_kernel(tmp_path, pvh.build(extra=(address, b"x" * size)))
+    check_complaint("pc", ["-kernel", kernel],
+                    "mayfly: kernel: ELF segment lies on the firmware's memory "
+                    f"(address {address:#x}, {size:#x} bytes)")
 
 
 def test_smbios_without_room(tmp_path):

@@ -7,7 +7,6 @@
 #include <iterator>
 #include <set>
 
-#include "core/text.hpp"
 #include "fakes/unexpected.hpp"
 
 namespace mayfly::fakes {
@@ -17,6 +16,14 @@ void unexpected(const std::string& what) {
 }
 
 }  // namespace mayfly::fakes
+
+namespace mayfly {
+
+void stop(const fault& what) {
+    throw test::stopped(test::told(what));
+}
+
+}  // namespace mayfly
 
 namespace mayfly::test {
 namespace {
@@ -35,18 +42,18 @@ void register_seen(const std::string& sentence) {
 
 }  // namespace
 
-std::string told(const fault* what) {
-    if (what == nullptr)
-        return "(none)";
+std::string told(const fault& what) {
     char buffer[sentence_capacity];
-    return "mayfly: " + std::string(buffer, format(*what, buffer, sizeof buffer));
+    return "mayfly: " + std::string(buffer, format(what, buffer, sizeof buffer));
 }
 
-void expect_sentence(const fault* what, const std::string& expected) {
-    const std::string actual = told(what);
-    EXPECT_EQ(actual, expected);
+void expect_sentence(const std::string& actual, const std::string& expected,
+                     std::source_location where) {
     if (actual == expected)
         register_seen(actual);
+    else
+        ADD_FAILURE_AT(where.file_name(), static_cast<int>(where.line()))
+            << "said:     " << actual << "\nexpected: " << expected;
 }
 
 std::vector<u8> captured(const std::string& name) {

@@ -4,29 +4,45 @@
 
 #include <gtest/gtest.h>
 
+#include <source_location>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "core/fault.hpp"
-#include "core/result.hpp"
 #include "core/span.hpp"
 
 namespace mayfly::test {
 
-/// The sentence of `what` as a person reads it, "(none)" for null.
-std::string told(const fault* what);
+/// What stop() throws here: the sentence as a person reads it. A step that must succeed is just
+/// called; googletest tells the sentence of one that does not.
+struct stopped : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+/// The sentence of `what` as a person reads it.
+std::string told(const fault& what);
 
 /// Compares the whole text and registers it as seen (see tests/harness/sentences.py).
-void expect_sentence(const fault* what, const std::string& expected);
+void expect_sentence(const std::string& actual, const std::string& expected,
+                     std::source_location where = std::source_location::current());
 
-template <typename T>
-void expect_sentence(const result<T>& failed, const std::string& expected) {
-    expect_sentence(failed.what(), expected);
+/// The sentence that `step` stops with.
+template <typename Step>
+std::string said_by(Step step) {
+    try {
+        step();
+    } catch (const stopped& what) {
+        return what.what();
+    }
+    return "(it did not stop)";
 }
 
-template <typename T>
-void expect_ok(const result<T>& done) {
-    EXPECT_TRUE(done.ok()) << told(done.what());
+/// Runs `step`, which must stop with this sentence.
+template <typename Step>
+void expect_stop(Step step, const std::string& expected,
+                 std::source_location where = std::source_location::current()) {
+    expect_sentence(said_by(step), expected, where);
 }
 
 /// A captured file of tests/data; fails the test where it is missing.

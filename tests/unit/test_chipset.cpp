@@ -35,7 +35,7 @@ TEST(chipset, is_told_by_two_accesses) {
         EXPECT_EQ(bridge.identity, one.identity);
         EXPECT_EQ(machine.log(), (access_log{"out32 0xcf8 0x80000000", "in32 0xcfc"}));
     }
-    expect_sentence(make_fault(sentences::unknown_bridge, 0x12345678),
+    expect_sentence(told({sentences::unknown_bridge, {}, {0x12345678}}),
                     "mayfly: host bridge: unknown, treated as a generic PC (PCI vendor and device "
                     "0x12345678)");
 }
@@ -66,6 +66,61 @@ TEST(chipset, leaves_every_other_machine_alone) {
     hw::prepare(machine, hw::chipset::no_pci);
     hw::prepare(machine, hw::chipset::unknown);
     EXPECT_TRUE(machine.log().empty());
+}
+
+TEST(chipset, knows_by_its_interrupt_routes_whether_it_is_prepared) {
+    const struct {
+        hw::chipset kind;
+        const char* selected;
+    } kinds[] = {{hw::chipset::i440fx, "out32 0xcf8 0x80000860"},
+                 {hw::chipset::q35, "out32 0xcf8 0x8000f860"}};
+    for (const auto& one : kinds) {
+        const auto is_prepared = [&](u32 routes) {
+            auto machine = with_ports();
+            machine.answer(0xcfc, {routes});
+            const bool out = hw::is_prepared(machine, one.kind);
+            EXPECT_EQ(machine.log(), (access_log{one.selected, "in32 0xcfc"}));
+            return out;
+        };
+        EXPECT_TRUE(is_prepared(hw::interrupt_routes));
+        EXPECT_TRUE(is_prepared(0x0b0a0b05));  // as a guest may have it
+        EXPECT_TRUE(is_prepared(0x8b8b8a8a));  // as Linux leaves them
+        EXPECT_FALSE(is_prepared(0x80808080));
+        EXPECT_FALSE(is_prepared(0xffffffff));
+    }
+}
+
+TEST(chipset, finds_prepared_what_it_prepared) {
+    // The register as it was after a reset and as it was written.
+    for (const auto kind : {hw::chipset::i440fx, hw::chipset::q35}) {
+        const bool is_q35 = kind == hw::chipset::q35;
+        const u32 routing = is_q35 ? 0x8000f860 : 0x80000860;
+        u32 routes = 0x80808080, selected = 0;
+        fake_machine machine;
+        for (const u16 port : {0xcfd, 0xcfe, 0xcff, 0x4d1})
+            machine.accept(port);
+        machine.accept_mmio();
+        machine.accept(0xcf8, [&](u32 value) { selected = value; });
+        machine.accept(0xcfc, [&](u32 value) {
+            if (selected == routing)
+                routes = value;
+        });
+        machine.answer(0xcfc, {routes});
+        EXPECT_FALSE(hw::is_prepared(machine, kind));
+        EXPECT_EQ(selected, routing);
+        hw::prepare(machine, kind);
+        if (is_q35) {
+            // By ECAM: bits 19:12 of the address are the function, as bits 15:8 of the selection.
+            const u32 ecam = hw::q35_ecam | (routing & 0xff00) << 4 | (routing & 0xff);
+            const std::string written = "mmio32 " + fakes::hex(ecam) + " ";
+            for (const auto& access : machine.log()) {
+                if (access.starts_with(written))
+                    routes = static_cast<u32>(std::stoul(access.substr(written.size()), {}, 16));
+            }
+        }
+        machine.answer(0xcfc, {routes});
+        EXPECT_TRUE(hw::is_prepared(machine, kind));
+    }
 }
 
 TEST(chipset, writes_single_bytes_at_odd_offsets) {

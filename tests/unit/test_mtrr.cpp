@@ -13,7 +13,7 @@ using fakes::fake_machine;
 constexpr u32 feature_mtrr = 1u << 12;
 
 /// The accesses from the first variable register on.
-access_log variable_part(u64 low_ram_end, u32 registers, u32 bits) {
+access_log variable_part(u32 low_ram_end, u32 registers, u32 bits) {
     fake_machine machine;
     machine.set_msr(0xfe, 0x500 | registers);
     machine.set_cpuid(0x80000000, 0, {bits == 0 ? 0x80000004 : 0x80000008, 0, 0, 0});
@@ -62,12 +62,18 @@ TEST(mtrr, uses_no_register_that_the_cpu_lacks) {
     EXPECT_TRUE(variable_part(0xb0000000, 0, 40).empty());
     EXPECT_EQ(variable_part(0xb0000000, 1, 40).size(), 2u);
     EXPECT_LE(variable_part(0x80001000, 8, 40).size(), 16u);
+    // An end that is no whole number of pages, and the highest one.
+    EXPECT_LE(variable_part(0xc0000001, 255, 40).size(), 2u * 255);
+    EXPECT_EQ(variable_part(0xfffff000, 255, 40).back(), "wrmsr 0x201 0xfffffff800");
 }
 
 TEST(mtrr, follows_the_width_of_physical_addresses) {
     EXPECT_EQ(variable_part(0x80000000, 8, 52)[1], "wrmsr 0x201 0xfffff80000800");
     EXPECT_EQ(variable_part(0x80000000, 8, 32)[1], "wrmsr 0x201 0x80000800");
     EXPECT_EQ(variable_part(0x80000000, 8, 0)[1], "wrmsr 0x201 0xf80000800");
+    // Outside what there can be.
+    EXPECT_EQ(variable_part(0x80000000, 8, 20)[1], "wrmsr 0x201 0x80000800");
+    EXPECT_EQ(variable_part(0x80000000, 8, 255)[1], "wrmsr 0x201 0xfffff80000800");
 }
 
 }  // namespace

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+// A bzImage: tables, placing, loading, entering.
+#include "boot/enter.hpp"
+#include "boot/linux.hpp"
+#include "machine.hpp"
+
+namespace mayfly {
+namespace {
+
+using abi::fw_cfg_key;
+
+/// A file that ends early reads as zeros. A kernel's last words are never 0 (its checksum), so only
+/// such an image costs the question of how long it really is.
+void check_kernel_is_whole(machine& pc, const boot::linux_plan& plan) {
+    constexpr u32 unit = 16;  // the header counts in these
+    const bytes end = pc.ram.at(plan.kernel + plan.kernel_size - unit, unit);
+    if ((load<u32>(end, 0) | load<u32>(end, 4) | load<u32>(end, 8) | load<u32>(end, 12)) != 0)
+        return;
+    const u32 size = pc.config.read_u32(fw_cfg_key::kernel_size);
+    if (align_up(size, unit) < plan.kernel_size)
+        fail(sentences::image_cut_short, size, plan.kernel_size);
+}
+
+void load_linux(machine& pc, const boot::linux_plan& plan, const boot::linux_trailer& trailer) {
+    pc.config.read_item_to(fw_cfg_key::kernel_data, plan.kernel, plan.kernel_size);
+    if (trailer.size != 0)
+        pc.config.read_item_at(fw_cfg_key::kernel_data, trailer.offset,
+                               pc.ram.at(plan.trailer, trailer.size));
+    else
+        check_kernel_is_whole(pc, plan);
+    if (plan.initrd_size != 0)
+        pc.config.read_item_to(fw_cfg_key::initrd_data, plan.initrd, plan.initrd_size);
+}
+
+}  // namespace
+
+command_line read_command_line(machine& pc, u32 limit, u32 zeros) {
+    constexpr u32 most = 16 * 1024 - 1;
+    const u32 capacity = (limit < most ? limit : most) + 1;
+    const u32 zeros_at = align_up(capacity, 16u);
+    const bytes line = pc.work.take(zeros_at + zeros);
+    pc.config.read_item(fw_cfg_key::cmdline_data, line);
+    if (line[capacity - 1] != 0) {
+        const u32 size = pc.config.read_u32(fw_cfg_key::cmdline_size);
+        fail(sentences::command_line_too_long, size - 1, capacity - 1);
+    }
+    return {pc.work.address_of(line.data()), line.data() + zeros_at};
+}
+
+void boot_linux(machine& pc, const_bytes head) {
+    const u32 rsdp = make_tables(pc);
+    const auto& header = *view<abi::setup_header>(head, abi::setup_header_offset);
+    const auto trailer = boot::find_trailer(header, pc.config, pc.work);
+    const auto plan = boot::plan_linux(header, trailer, pc.map);
+    const auto line = read_command_line(pc, header.cmdline_size, sizeof(abi::boot_params));
+    load_linux(pc, plan, trailer);
+    auto& params = *reinterpret_cast<abi::boot_params*>(line.zeros);
+    boot::write_boot_params(params, header, plan, pc.map, line.address, rsdp);
+    log(pc, sentences::log_linux, plan.kernel, static_cast<u32>(plan.initrd), plan.initrd_size);
+    boot::enter(plan.kernel, pc.work.address_of(&params), 0);
+}
+
+}  // namespace mayfly

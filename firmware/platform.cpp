@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+// The machine before any payload: chipset, memory below 1 MiB, memory map.
+#include "machine.hpp"
+
+namespace mayfly {
+
+using tables::memory_type;
+
+/// In reset.S: to real mode, and on at the far pointer at 0040:0067.
+extern "C" [[noreturn]] void resume_real_mode();
+
+void honour_shutdown_code(machine& pc) {
+    constexpr u8 jump_with_end_of_interrupt = 0x05, jump = 0x0a;
+    if (!hw::has_cmos(pc.bridge.kind))
+        return;
+    const u8 code = hw::read_shutdown_code(pc.hardware);
+    if (code != jump_with_end_of_interrupt && code != jump)
+        return;
+    hw::clear_shutdown_code(pc.hardware);
+    if (code == jump_with_end_of_interrupt) {
+        pc.hardware.out8(0xa0, 0x20);
+        pc.hardware.out8(0x20, 0x20);
+    }
+    resume_real_mode();
+}
+
+bool ran_before(machine& pc) {
+    switch (pc.bridge.kind) {
+        case hw::chipset::i440fx:
+        case hw::chipset::q35:
+            return hw::is_prepared(pc.hardware, pc.bridge.kind);
+        case hw::chipset::no_pci:
+            return has_anchors(pc.ram);
+        case hw::chipset::unknown:
+            break;
+    }
+    return false;
+}
+
+void tell_limits(machine& pc) {
+    if (pc.bridge.kind == hw::chipset::no_pci)
+        return;
+    if (pc.bridge.kind == hw::chipset::unknown)
+        warn(sentences::unknown_bridge, pc.bridge.identity);
+    const hw::file roots = pc.config.find("etc/extra-pci-roots");
+    if (roots.size < sizeof(u64))
+        return;
+    const bytes content = pc.work.take(sizeof(u64));
+    pc.config.read(roots, content);
+    const u32 count = load<u32>(content, 0);
+    if (count != 0)
+        warn(sentences::extra_pci_roots, count);
+}
+
+void prepare_platform(machine& pc) {
+    hw::prepare(pc.hardware, pc.bridge.kind);
+    prepare_low_memory(pc.ram, pc.bridge.kind);
+}
+
+void make_memory_map(machine& pc) {
+    constexpr text name = "etc/e820";
+    const const_bytes e820 = read_file(pc, name, pc.config.require(name));
+    tables::read_e820(e820, pc.map);
+    if (pc.bridge.kind == hw::chipset::q35) {
+        constexpr u64 ecam = hw::q35_ecam, root_complex = hw::ich9_root_complex;
+        pc.map.set({ecam, ecam + hw::q35_ecam_size}, memory_type::reserved);
+        pc.map.set({root_complex, root_complex + hw::ich9_root_complex_size},
+                   memory_type::reserved);
+    }
+    pc.map.set({image_begin, four_gib}, memory_type::reserved);
+}
+
+}  // namespace mayfly

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+// What the steps of the boot share, and the steps, in their order.
+#pragma once
+
+#include "core/arena.hpp"
+#include "core/checksum.hpp"
+#include "hw/chipset.hpp"
+#include "hw/console.hpp"
+#include "hw/fw_cfg.hpp"
+#include "low_memory.hpp"
+#include "tables/memory_map.hpp"
+
+namespace mayfly {
+
+/// What is always below 1 MiB.
+inline constexpr tables::memory_map::part_begin first_mib[] = {
+    {interrupt_vectors, tables::our_ram},
+    {bios_data_end, tables::memory_type::ram},
+    {last_base_memory, tables::our_ram},
+    {extended_bios_data, tables::our_reserved},
+    {conventional_end, tables::memory_type::none},
+    {work_area_begin, tables::our_reserved},
+    {mib, tables::memory_type::none}};
+
+/// Lives on the stack of firmware_main().
+struct machine {
+    hw::hardware hardware;
+    memory ram;
+    arena work{ram, work_area_begin, work_area_end};
+    hw::fw_cfg<hw::hardware> config{hardware, work};
+    hw::host_bridge bridge = hw::identify(hardware);
+    bool logs = false;  ///< whether the user asked for lines on the debug port
+    tables::memory_map map{first_mib};
+};
+
+/// Tells one line on the debug port, if the user asked for them.
+void log(machine& pc, const char* sentence, u32 first, u32 second, u32 third = 0);
+
+/// Tells one line on the debug port; the boot goes on.
+void warn(const char* sentence, u32 number);
+
+/// A whole file of fw_cfg in the work area; stops where it does not fit.
+bytes read_file(machine& pc, text name, hw::file file);
+
+/// Goes on where the guest wants to, if an INIT came with a shutdown code of it.
+void honour_shutdown_code(machine& pc);
+
+/// True where this firmware ran already since the last reset of the machine: after an INIT or a
+/// jump to F000:FFF0. False on an unknown chipset.
+bool ran_before(machine& pc);
+
+/// Says on the debug port what of this machine is not known or not prepared.
+void tell_limits(machine& pc);
+
+/// Chipset registers and what lies below 1 MiB.
+void prepare_platform(machine& pc);
+
+/// The memory map without tables and payload.
+void make_memory_map(machine& pc);
+
+/// Memory types of the CPU, then ACPI, SMBIOS and MP table; returns where the RSDP is, 0 if none.
+u32 make_tables(machine& pc);
+
+/// The command line with its NUL, of at most `limit` characters, and behind it zero bytes at a
+/// multiple of 16: QEMU fills with zeros what lies past an item's end, which the CPU need not do.
+/// Stops where the line is longer.
+struct command_line {
+    u32 address;
+    u8* zeros;
+};
+command_line read_command_line(machine& pc, u32 limit, u32 zeros);
+
+/// Makes the tables, loads and enters what `head`, the first bytes of the kernel file, belongs to.
+[[noreturn]] void boot_linux(machine& pc, const_bytes head);
+[[noreturn]] void boot_pvh(machine& pc, const_bytes head);
+
+}  // namespace mayfly

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+// A memory map to begin with.
+#pragma once
+
+#include "tables/memory_map.hpp"
+
+namespace mayfly::fakes {
+
+/// In which nothing has a type.
+inline tables::memory_map empty_map() {
+    constexpr tables::memory_map::part_begin nothing[] = {{0, tables::memory_type::none}};
+    return tables::memory_map(nothing);
+}
+
+}  // namespace mayfly::fakes
