@@ -33,6 +33,7 @@ def defined_registers(report) -> dict:
 def check_same(reports, boots: int) -> None:
     """Each boot found the same machine state, tables and hand-over as the first."""
     assert [r.values["boot"]["number"] for r in reports] == list(range(1, boots + 1))
+    assert [r.values["boot"]["fresh"] for r in reports] == [1] * boots  # never what ran before
     first = reports[0]
     for report in reports[1:]:
         assert timeless(report) == timeless(first)

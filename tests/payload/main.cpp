@@ -67,6 +67,9 @@ u32 own_copy(u32 command_line) {
     stop();
 }
 
+/// As the image has it; a kernel that runs has changed its data, so it must be loaded anew each time.
+volatile u32 image_is_fresh = 1;
+
 void report_platform(u64 rsdp) {
     machine::report_cpu();
     machine::report_pci();
@@ -93,6 +96,8 @@ extern "C" [[noreturn]] void payload_main() {
     catch_exceptions();
     const u32 boot = reboot::count_boot();
     report::fact("boot", "number", boot);
+    report::fact("boot", "fresh", image_is_fresh);
+    image_is_fresh = 0;
     const handover given = report_handover(entry_state);
     const words command_line(own_copy(given.command_line));
     if (command_line.has("keep")) {

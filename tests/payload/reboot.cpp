@@ -35,6 +35,8 @@ constexpr u32 i440fx_pam = 0x59;
 constexpr u32 q35 = 0x29c08086;
 constexpr u32 q35_pam = 0x90;
 constexpr u32 pam_registers = 7;
+constexpr u32 pirq_a_to_d = 0x60;  // PIIX3's at 01.0, ICH9's at 1f.0
+constexpr u8 route_disabled = 0x80;
 constexpr u8 pam_ram = 0x33;
 
 void fill(u32 begin, u32 end) {
@@ -102,6 +104,19 @@ void set_pam(u8 value) {
     const u32 first = bridge == q35 ? q35_pam : i440fx_pam;
     for (u32 i = 0; i < pam_registers; ++i) {
         pci::write8(0, 0, first + i, value);
+    }
+}
+
+// What Linux's ACPI does at boot to links that it does not use.
+void disable_interrupt_links() {
+    const u32 bridge = pci::read32(0, 0, 0);
+    if (bridge != i440fx && bridge != q35) {
+        return;
+    }
+    const u32 device = bridge == q35 ? 31 : 1;
+    const u32 routes = pci::read32(device, 0, pirq_a_to_d);
+    for (u32 i = 0; i < 4; ++i) {
+        pci::write8(device, 0, pirq_a_to_d + i, static_cast<u8>(routes >> (8 * i) | route_disabled));
     }
 }
 
@@ -175,6 +190,7 @@ void scribble(const words& command_line) {
 
 void by_word(const words& w) {
     const char* const kind = "reboot=";
+    disable_interrupt_links();
     if (w.is(kind, "cf9")) {
         out8(reset_control, 0x02);
         out8(reset_control, 0x06);
