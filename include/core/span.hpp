@@ -48,10 +48,15 @@ using const_bytes = span<const u8>;
 /// Reads a T at `offset`. The caller has checked that it lies inside.
 template <typename T>
 inline T load(const_bytes from, usize offset) {
-    struct [[gnu::packed]] field {
-        T value;
-    };
-    return reinterpret_cast<const field*>(from.data() + offset)->value;
+    // Not memcpy, which would be a call.
+    if constexpr (alignof(T) == 1) {
+        return *reinterpret_cast<const T*>(from.data() + offset);
+    } else {
+        struct [[gnu::packed]] field {
+            T value;
+        };
+        return reinterpret_cast<const field*>(from.data() + offset)->value;
+    }
 }
 
 /// Writes a T at `offset`. The caller has checked that it fits.
