@@ -36,9 +36,11 @@ void boot_pvh(machine& pc, const_bytes head) {
     handover.initrd_size = pc.config.read_u32(fw_cfg_key::initrd_size);
     handover.initrd = load_initrd(pc, handover.initrd_size);
     const u32 start_info = boot::write_start_info(handover, pc.map, pc.work);
-    log(pc,
-        boot::is_linux(head, pc.map, pc.ram) ? sentences::log_pvh_linux : sentences::log_pvh_other,
-        entry, handover.initrd, handover.initrd_size);
+    if (pc.logs)
+        log(pc,
+            boot::is_linux(head, pc.map, pc.ram) ? sentences::log_pvh_linux
+                                                 : sentences::log_pvh_other,
+            entry, handover.initrd, handover.initrd_size);
     boot::enter(entry, 0, start_info);
 }
 

@@ -48,6 +48,7 @@ bytes read_file(machine& pc, text name, hw::file file) {
 /// Where the reset code comes to, with nothing known but the contract in reset.S.
 extern "C" [[noreturn]] void firmware_main() {
     machine pc;
+    store<u32>(pc.ram.at(stop_mark, sizeof(u32)), 0, 0);
     honour_shutdown_code(pc);
     pc.config.open();
     read_log_option(pc);

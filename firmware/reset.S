@@ -86,6 +86,7 @@ exception_entries:
     .endr
 
 exception:
+    cld
     popl %eax
     subl $exception_entries + 5, %eax
     imull $205, %eax, %eax          // divided by 5, for up to 21 * 5

@@ -9,12 +9,6 @@ namespace {
 /// pvpanic's event "the guest panicked" (QEMU docs/specs/pvpanic.rst).
 constexpr u8 panicked = 1u << 0;
 
-/// True for what fw_cfg itself has failed in: nothing more can be asked of it.
-bool is_of_fw_cfg(const char* sentence) {
-    return sentence == sentences::no_dma || sentence == sentences::dma_failed ||
-           sentence == sentences::directory_too_long;
-}
-
 /// Tells QEMU's pvpanic-pci on bus 0. Its BAR is put where no machine of QEMU's has anything else
 /// and no guest will come any more.
 void tell_pvpanic_pci(hw::hardware& hardware) {
@@ -55,12 +49,16 @@ void log(machine& pc, const char* sentence, u32 first, u32 second, u32 third) {
 }
 
 void stop(const fault& what) {
+    // What is wrong while the host is told adds nothing to what was said.
+    const bytes mark = memory{}.at(stop_mark, sizeof(u32));
+    if (load<u32>(mark, 0) != 0)
+        hw::halt();
+    store<u32>(mark, 0, 1);
     hw::hardware hardware;
     hw::say_on_debug_port(hardware, what);
     hw::say_on_serial_port(hardware, what);
     tell_pvpanic_pci(hardware);
-    if (!is_of_fw_cfg(what.sentence))
-        tell_pvpanic_isa(hardware);
+    tell_pvpanic_isa(hardware);
     hw::halt();
 }
 

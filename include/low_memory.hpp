@@ -14,7 +14,8 @@ inline constexpr u32 extended_bios_data_size = 0x400;
 inline constexpr u32 last_base_memory = 0x9f800;  ///< the last KiB below the EBDA
 inline constexpr u32 conventional_end = 0xa0000;
 inline constexpr u32 work_area_begin = 0xe0000;
-inline constexpr u32 work_area_end = 0xec000;
+inline constexpr u32 work_area_end = 0xebff0;
+inline constexpr u32 stop_mark = work_area_end;  ///< 1 once stop() was called, else 0
 inline constexpr u32 anchor_window = 0xf0000;
 inline constexpr u32 anchor_window_used = 0x40;          ///< of the 1 KiB that the image keeps free
 inline constexpr u32 mp_floating_pointer_offset = 0x20;  ///< behind the SMBIOS entry point
@@ -27,8 +28,8 @@ inline constexpr u32 image_begin = 0xffff0000;
 /// Empties what guests scan for tables (the first KiB, the end of base memory, the EBDA and, where
 /// it is RAM of its own, the F segment), says in the BIOS data area where the EBDA is, and puts the
 /// reset code where a jump to F000:FFF0 finds it. A word of ours that is still there, or anything
-/// else in its place, tells that this is not the first boot; on the first, RAM is zero and there is
-/// nothing to empty.
+/// else but 0 in its place, tells that this is not the first boot; on the first, RAM is zero and
+/// there is nothing to empty.
 void prepare_low_memory(memory ram, hw::chipset chipset);
 
 /// True where our anchors are in the F segment. Where that is the image itself (microvm), a reset

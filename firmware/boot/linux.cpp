@@ -115,7 +115,8 @@ void write_boot_params(abi::boot_params& params, const abi::setup_header& header
     out.ramdisk_size = plan.initrd_size;
     out.setup_data = plan.trailer;
     params.acpi_rsdp_addr = rsdp;
-    params.alt_mem_k = (map.low_ram_end() - static_cast<u32>(mib)) / static_cast<u32>(kib);
+    const u32 ram_end = map.low_ram_end();
+    params.alt_mem_k = ram_end < mib ? 0 : (ram_end - u32{mib}) / u32{kib};
     static_assert(memory_map::capacity < abi::boot_params_e820_capacity);
     params.e820_entries = static_cast<u8>(
         map.write_entries(reinterpret_cast<u8*>(params.e820_table), sizeof(abi::e820_entry)));

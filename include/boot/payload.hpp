@@ -14,11 +14,11 @@ inline constexpr u32 payload_head_size = 8192;
 enum class payload_kind : u8 {
     none,         ///< nothing that is known: also no kernel, or multiboot
     linux_image,  ///< a bzImage for the 32-bit entry
-    pvh_elf,      ///< an ELF in RAM, with a PVH note
+    pvh_elf,      ///< an ELF
 };
 
-/// Tells what `head`, the first payload_head_size bytes of SETUP_DATA, belongs to. Stops, with a
-/// sentence that names its first bytes, for what cannot be booted.
+/// Tells what `head`, the first payload_head_size bytes of SETUP_DATA, belongs to. Stops for what
+/// is known and cannot be booted: an EFI application, a damaged or too old header.
 payload_kind inspect(const_bytes head);
 
 }  // namespace mayfly::boot

@@ -68,8 +68,7 @@ inline constexpr char image_cut_short[] =
     "kernel: image is cut short (%u bytes, the header says %u)";
 inline constexpr char kernel_too_large[] =
     "kernel: does not fit into the RAM (%u bytes from %x, RAM ends at %x)";
-inline constexpr char command_line_too_long[] =
-    "command line: longer than the kernel takes (%u characters, limit %u)";
+inline constexpr char command_line_too_long[] = "command line: too long (%u characters, limit %u)";
 inline constexpr char initrd_too_large[] =
     "initrd: does not fit into the RAM (%u bytes, RAM ends at %x)";
 

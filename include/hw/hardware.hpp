@@ -64,7 +64,8 @@ struct hardware {
 
 static_assert(machine<hardware>);
 
-/// Resets the whole machine by a triple fault, which every one of QEMU's understands.
+/// Resets the whole machine by a triple fault, which QEMU turns into one (an emulated KVM may end
+/// the VM instead).
 [[noreturn]] inline void reset_machine() {
     asm volatile("push $0; push $0; lidt (%esp); int3");
     __builtin_unreachable();

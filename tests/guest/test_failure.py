@@ -34,7 +34,7 @@ KERNEL_TOO_LARGE = (
     "mayfly: kernel: does not fit into the RAM "
     "(1073741824 bytes from 0x1000000, RAM ends at 0x8000000)")
 INITRD_TOO_LARGE = "mayfly: initrd: does not fit into the RAM (62914560 bytes, RAM ends at 0x6000000)"
-COMMAND_LINE_TOO_LONG = "mayfly: command line: longer than the kernel takes (2048 characters, limit 2047)"
+COMMAND_LINE_TOO_LONG = "mayfly: command line: too long (2048 characters, limit 2047)"
 UNDEFINED_INSTRUCTION = (
     "mayfly: cpu: exception in the firmware (vector 6, address 0x90000, error code 0x0)")
 
@@ -192,6 +192,13 @@ def add_checksum(name: str, offset: int, start: int, length: int) -> bytes:
     return struct.pack("<I56s3I", 3, name.encode(), offset, start, length)
 
 
+def write_pointer(target: str, source: str, target_offset: int, source_offset: int,
+                  size: int) -> bytes:
+    """WRITE_POINTER of the linker/loader."""
+    return struct.pack("<I56s56s2IB", 4, target.encode(), source.encode(), target_offset,
+                       source_offset, size)
+
+
 TABLES = allocate("etc/acpi/tables", 64, 1)
 SCRIPTS = {
     "file that is not there": (
@@ -219,6 +226,20 @@ SCRIPTS = {
         loader_script(TABLES, add_checksum("etc/acpi/tables", 0, 0, 0xFFFFFFFF)),
         "mayfly: table loader: checksum lies outside its file "
         "(etc/acpi/tables, offset 0, length 4294967295, size 100)"),
+    "file allocated twice": (
+        loader_script(TABLES, TABLES),
+        "mayfly: table loader: file is allocated twice (etc/acpi/tables)"),
+    "pointer of one byte": (
+        loader_script(TABLES, add_pointer("etc/acpi/tables", "etc/acpi/tables", 8, 1)),
+        "mayfly: table loader: pointer cannot hold the address "
+        "(etc/acpi/tables, address 0x7fff000, 1 bytes)"),
+    "alignment of 2 GiB": (
+        loader_script(allocate("etc/acpi/tables", 1 << 31, 1)),
+        "mayfly: table loader: no room below 4 GiB (etc/acpi/tables, 100 bytes, "
+        "alignment 2147483648)"),
+    "too much for the first MiB": (
+        loader_script(allocate("etc/acpi/tables", 65536, 2)),
+        "mayfly: table loader: no room below 1 MiB (etc/acpi/tables, 100 bytes, alignment 65536)"),
     "half a command": (
         TABLES + bytes(60),
         "mayfly: table loader: script is not a whole number of commands (125 bytes, 128 each)"),
@@ -237,6 +258,82 @@ def test_malformed_table_loader_script(tmp_path, name):
         "-fw_cfg", f"name=etc/table-loader,file={tmp_path / 'script'}",
         "-fw_cfg", f"name=etc/acpi/tables,file={tmp_path / 'tables'}",
         "-fw_cfg", f"name=etc/acpi/rsdp,file={tmp_path / 'rsdp'}"], sentence)
+
+
+def test_pointer_written_to_a_file_that_is_read_only(tmp_path):
+    """QEMU refuses the transfer; fw_cfg still says where pvpanic is."""
+    (tmp_path / "script").write_bytes(loader_script(
+        TABLES, write_pointer("etc/acpi/rsdp", "etc/acpi/tables", 0, 0, 8)))
+    (tmp_path / "file").write_bytes(bytes(100))
+    with Qemu("microvm,acpi=off", [
+            "-S", "-device", "pvpanic", "-action", "panic=none",
+            "-kernel", write_kernel(tmp_path, linux_like()),
+            "-fw_cfg", f"name=etc/table-loader,file={tmp_path / 'script'}",
+            "-fw_cfg", f"name=etc/acpi/tables,file={tmp_path / 'file'}",
+            "-fw_cfg", f"name=etc/acpi/rsdp,file={tmp_path / 'file'}"]) as vm:
+        vm.qmp("cont")
+        assert vm.wait_event("GUEST_PANICKED")
+        said = complaint(vm)
+        item = re.search(r"item (0x[0-9a-f]+)", said)
+        assert item and 0x20 <= int(item[1], 16) < 0x40
+        expect_sentence(said, f"mayfly: fw_cfg: transfer failed (item {item[1]}, 8 bytes)")
+
+
+def test_script_without_room(tmp_path):
+    """A script larger than the RAM."""
+    size = 200 * MIB
+    with open(tmp_path / "script", "wb") as script:
+        script.truncate(size)
+    check_complaint("microvm,acpi=off", [
+        "-kernel", write_kernel(tmp_path, linux_like()),
+        "-fw_cfg", f"name=etc/table-loader,file={tmp_path / 'script'}"],
+        f"mayfly: table loader: no room for the script ({size} bytes)")
+
+
+@pytest.mark.parametrize("anchor_size, tables_size, sentence", [
+    (10, 100, "mayfly: smbios: entry point is neither version 2.1 nor 3.0 (10 bytes)"),
+    (33, 100, "mayfly: smbios: entry point is neither version 2.1 nor 3.0 (33 bytes)"),
+    (31, 70_000, "mayfly: smbios: tables are too large (70047 bytes, limit 65535)")])
+def test_malformed_smbios(tmp_path, anchor_size, tables_size, sentence):
+    """Where QEMU makes no SMBIOS tables, -fw_cfg can give wrong ones."""
+    (tmp_path / "anchor").write_bytes(bytes(anchor_size))
+    (tmp_path / "tables").write_bytes(b"\x01" * tables_size)
+    check_complaint("microvm", [
+        "-kernel", write_kernel(tmp_path, linux_like()),
+        "-fw_cfg", f"name=etc/smbios/smbios-anchor,file={tmp_path / 'anchor'}",
+        "-fw_cfg", f"name=etc/smbios/smbios-tables,file={tmp_path / 'tables'}"], sentence)
+
+
+@pytest.mark.parametrize("offset, kind, value, detail", [
+    (0x1FE, "<H", 0x55AA, "boot_flag 0x55aa, must be 0xaa55"),
+    (0x1F4, "<I", 0, "syssize 0"),
+    (0x250, "<Q", 0x123450, "setup_data 0x123450 is not in the image, which ends at {end:#x}")])
+def test_damaged_header(tmp_path, offset, kind, value, detail):
+    """Fields that QEMU passes on as they are."""
+    image = bytearray(linux_like())
+    struct.pack_into(kind, image, offset, value)
+    end = MIB + len(image) - (image[0x1F1] + 1) * 512
+    check_complaint("pc", ["-kernel", write_kernel(tmp_path, bytes(image))],
+                    f"mayfly: kernel: damaged header ({detail.format(end=end)})")
+
+
+def test_pvh_program_headers_beyond_the_first_8_kib(tmp_path):
+    """QEMU reads them there and gives the firmware 8 KiB of the file."""
+    image = bytearray(pvh.build())
+    table, size = struct.unpack_from("<Q", image, 32)[0], 2 * 56
+    image += bytes(-len(image) % 16) + image[table : table + size]
+    struct.pack_into("<Q", image, 32, len(image) - size)
+    assert len(image) > 8192
+    check_complaint("pc", ["-kernel", write_kernel(tmp_path, bytes(image))],
+                    "mayfly: kernel: ELF program headers lie outside the first 8 KiB "
+                    f"(offset {len(image) - size:#x}, {size:#x} bytes)")
+
+
+def test_pvh_segment_behind_the_ram(tmp_path):
+    """QEMU loads it into nothing."""
+    kernel = write_kernel(tmp_path, pvh.build(extra=(0x10000000, b"x" * 0x1000)))
+    check_complaint("pc", ["-kernel", kernel], "mayfly: kernel: ELF segment is not in RAM "
+                                               "(address 0x10000000, 0x1000 bytes)")
 
 
 def test_log_option_too_large(tmp_path):
