@@ -84,7 +84,11 @@ def pytest_sessionfinish(session, exitstatus):
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    """Names the sentences that no test has seen."""
+    """Prints what tests measured, and names the sentences that no test has seen."""
+    for report in terminalreporter.stats.get("passed", []):
+        for name, value in report.user_properties:
+            if name == "figures":
+                terminalreporter.write_line(value)
     if is_whole_run(config):
         for name in coverage.unseen():
             terminalreporter.write_line(f"no test has seen the sentence `{name}`", red=True)

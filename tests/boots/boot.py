@@ -31,10 +31,6 @@ import initramfs  # noqa: E402
 TIME_LIMIT_SECONDS = 100
 MIB = 1 << 20
 REPORT = re.compile(r"@@ report begins\n(.*?)@@ report ends", re.DOTALL)
-# One thread for all virtual CPUs. With a thread for each, a QEMU before 8.1 may keep a translation
-# of what another CPU overwrites meanwhile: on a busy host, at times, the breakpoint that Linux puts
-# for a moment into code that it patches. All CPUs then meet it for ever, in their timer ticks.
-SEVERAL_CPUS = "tcg,thread=single"
 # A panic ends QEMU (-no-reboot) at once, not at the time limit.
 COMMAND_LINE = "console=ttyS0 panic=-1"
 # A triple fault ends a machine without ACPI at once; Linux's other ways take seconds to fail.
@@ -69,7 +65,7 @@ class Boot:
     @property
     def accel(self):
         """The argument for -accel."""
-        return SEVERAL_CPUS if self.cpu_count > 1 else accelerator.TCG
+        return accelerator.TCG
 
     @property
     def node_count(self):

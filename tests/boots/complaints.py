@@ -47,7 +47,6 @@ BY_CHANCE = re.compile(
     r"|^\s*$|^Hardware name: |^Code: |^RIP: ",
 )
 NUMBER = re.compile(r"0x[0-9a-f]+|\b[0-9a-f]{8,}\b|\d+", re.IGNORECASE)
-SEABIOS_MICROVM = Path("/usr/share/seabios/bios-microvm.bin")
 
 
 def normalised(line):
@@ -88,7 +87,7 @@ def _reference_boot(boot):
 
 
 def _reference_firmware(boot):
-    return SEABIOS_MICROVM if boot.machine_type == "microvm" else paths.SEABIOS
+    return paths.seabios(boot.machine_type)
 
 
 def _file_digest(path):

@@ -18,9 +18,10 @@ import initramfs
 
 QEMU = "qemu-system-x86_64"
 KVM = "kvm"
-# One thread per virtual CPU: a microvm guest waits for a timer that a starved single thread of TCG
-# may never deliver.
-TCG = "tcg,thread=multi"
+# One thread for all virtual CPUs. With a thread for each, a QEMU before 8.1 may keep a translation
+# of what another CPU overwrites meanwhile: on a busy host, at times, the breakpoint that Linux puts
+# for a moment into code that it patches. All CPUs then meet it for ever, in their timer ticks.
+TCG = "tcg,thread=single"
 TRIAL_SECONDS = 15
 TRIAL_WORD = "accelerator-trial-reached-init"
 TRIAL_INIT = f"""#!/bin/busybox sh

@@ -34,7 +34,7 @@ TEST(console, says_it_on_both_ports) {
     EXPECT_EQ(machine.written(0x402), sentence + "\n");
     EXPECT_EQ(machine.written(0x3f8), sentence + "\r\n");
     EXPECT_EQ(machine.written(0x3fb), "\x03");
-    expect_sentence(told({sentences::no_kernel}), sentence);
+    EXPECT_EQ(told({sentences::no_kernel}), sentence);
 }
 
 TEST(console, says_it_where_there_is_a_port) {
