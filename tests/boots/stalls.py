@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Boots again what stalled inside Linux, for which an emulator on a busy host may be the reason.
 
-The one such stall that was met and understood is kept away (TCG in tests/run/accelerator.py). Another must
-not make the tests fail at random, and a hang that is the firmware's must not pass as one. So a
+The one such stall that was met and understood is kept away (TCG in tests/run/accelerator.py).
+Another must not make the tests fail at random, and a hang that is the firmware's must not pass as one. So a
 second attempt is for the time between Linux's start of all CPUs and init only; it is told; it is
 the last; and one process of pytest makes one only. A hang that is there each time still fails, and
 so does one that is there in more than a few of all boots.

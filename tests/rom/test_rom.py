@@ -45,6 +45,29 @@ def test_size():
     assert (ROOT / "build/fw.bin").stat().st_size == IMAGE_SIZE
 
 
+def test_room_by_part():
+    """What the build prints adds up to what the image holds, 16 KiB at most."""
+    said = run("sh", "-c", "nm --print-size build/fw.elf | awk -f linker/use.awk", cwd=ROOT)
+    numbers = re.fullmatch(
+        r"build/fw\.bin: 65536 bytes; code and read-only data (\d+) of 16384: steps (\d+), "
+        r"hw (\d+), tables (\d+), boot (\d+), sentences (\d+), rest (\d+)\n", said)
+    assert numbers, said
+    total, *parts = map(int, numbers.groups())
+    assert all(part > 0 for part in parts) and sum(parts) == total <= 16384
+    image = (ROOT / "build/fw.bin").read_bytes()
+    unused = image[1024:-256].rstrip(b"\xcc")
+    assert abs(len(unused) + 95 + 16 - total) < 32  # the reset code stands behind the gap
+
+
+def test_sections():
+    """Nothing that changes, nothing that somebody would have to run, copy or relocate."""
+    sizes = {fields[0]: int(fields[1]) for line in
+             run("size", "-A", str(ROOT / "build/fw.elf")).splitlines()
+             if len(fields := line.split()) == 3 and fields[1].isdecimal()}
+    used = {name for name, size in sizes.items() if size != 0}
+    assert used == {".anchor_window", ".text", ".rodata", ".reset16", ".reset_vector"}
+
+
 def test_same_bytes_from_any_folder(tmp_path):
     """Neither the folder's name nor the time nor a second build changes a byte."""
     first = build_copy(tmp_path / "a")
