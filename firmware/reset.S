@@ -3,7 +3,8 @@
 //
 // On entry, after power-on, reset, INIT or a jump to F000:FFF0 (Intel SDM volume 3, 10.1.4):
 //   1. real mode; CS is FFFF0000 or, after such a jump, 000F0000 with this code copied there;
-//   2. every other register, RAM, IVT and F segment: anything.
+//   2. every other register, RAM, IVT and F segment: anything;
+//   3. A20 open, as a reset leaves it.
 // On leaving, at firmware_main:
 //   1. protected mode, paging and caching restrictions off, interrupts off;
 //   2. flat 4 GiB segments, CS 0x10 and the others 0x18, as Linux's 32-bit entry wants them;
