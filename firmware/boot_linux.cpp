@@ -34,19 +34,6 @@ void load_linux(machine& pc, const boot::linux_plan& plan, const boot::linux_tra
 
 }  // namespace
 
-command_line read_command_line(machine& pc, u32 limit, u32 zeros) {
-    constexpr u32 most = 16 * 1024 - 1;
-    const u32 capacity = (limit < most ? limit : most) + 1;
-    const u32 zeros_at = align_up(capacity, 16u);
-    const bytes line = pc.work.take(zeros_at + zeros);
-    pc.config.read_item(fw_cfg_key::cmdline_data, line);
-    if (line[capacity - 1] != 0) {
-        const u32 size = pc.config.read_u32(fw_cfg_key::cmdline_size);
-        fail(sentences::command_line_too_long, size - 1, capacity - 1);
-    }
-    return {pc.work.address_of(line.data()), line.data() + zeros_at};
-}
-
 void boot_linux(machine& pc, const_bytes head) {
     const u32 rsdp = make_tables(pc);
     const auto& header = *view<abi::setup_header>(head, abi::setup_header_offset);

@@ -37,18 +37,10 @@ const_bytes read_payload(machine& pc) {
 
 }  // namespace
 
-bytes read_file(machine& pc, text name, hw::file file) {
-    const bytes content = pc.work.allocate(file.size, 16);
-    if (content.size() != file.size)
-        fail(sentences::file_too_large, name, file.size, pc.work.room());
-    pc.config.read(file, content);
-    return content;
-}
-
 /// Where the reset code comes to, with nothing known but the contract in reset.S.
 extern "C" [[noreturn]] void firmware_main() {
+    store<u32>(memory{}.at(stop_mark, sizeof(u32)), 0, 0);
     machine pc;
-    store<u32>(pc.ram.at(stop_mark, sizeof(u32)), 0, 0);
     honour_shutdown_code(pc);
     pc.config.open();
     read_log_option(pc);

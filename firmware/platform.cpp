@@ -18,8 +18,10 @@ void honour_shutdown_code(machine& pc) {
         return;
     hw::clear_shutdown_code(pc.hardware);
     if (code == jump_with_end_of_interrupt) {
-        pc.hardware.out8(0xa0, 0x20);
-        pc.hardware.out8(0x20, 0x20);
+        constexpr u16 first_pic = 0x20, second_pic = 0xa0;
+        constexpr u8 end_of_interrupt = 0x20;
+        pc.hardware.out8(second_pic, end_of_interrupt);
+        pc.hardware.out8(first_pic, end_of_interrupt);
     }
     resume_real_mode();
 }

@@ -3,7 +3,6 @@
 #pragma once
 
 #include "core/arena.hpp"
-#include "core/checksum.hpp"
 #include "hw/chipset.hpp"
 #include "hw/console.hpp"
 #include "hw/fw_cfg.hpp"
@@ -61,13 +60,18 @@ void make_memory_map(machine& pc);
 /// Memory types of the CPU, then ACPI, SMBIOS and MP table; returns where the RSDP is, 0 if none.
 u32 make_tables(machine& pc);
 
-/// The command line with its NUL, of at most `limit` characters, and behind it zero bytes at a
-/// multiple of 16: QEMU fills with zeros what lies past an item's end, which the CPU need not do.
-/// Stops where the line is longer.
+/// No command line is longer, whatever the kernel takes.
+inline constexpr u32 most_characters = 16 * 1024 - 1;
+
+/// Where the command line is, and zero bytes behind it at a multiple of 16.
 struct command_line {
     u32 address;
     u8* zeros;
 };
+
+/// The command line with its NUL, of at most `limit` and most_characters characters, and behind it
+/// `zeros` zero bytes: QEMU fills with zeros what lies past an item's end, which the CPU need not
+/// do. Stops where the line is longer.
 command_line read_command_line(machine& pc, u32 limit, u32 zeros);
 
 /// Makes the tables, loads and enters what `head`, the first bytes of the kernel file, belongs to.

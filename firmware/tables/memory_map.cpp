@@ -6,6 +6,34 @@
 
 namespace mayfly::tables {
 
+namespace {
+
+/// Adds the entries that are RAM, or those that are not.
+bool add_entries(const_bytes content, bool ram, memory_map& map) {
+    bool others = false;
+    for (usize at = 0; at < content.size(); at += sizeof(abi::e820_entry)) {
+        const auto& entry = *view<abi::e820_entry>(content, at);
+        const auto type = static_cast<memory_type>(entry.type & ~(claimed | ours));
+        if ((type == memory_type::ram) != ram) {
+            others = true;
+            continue;
+        }
+        u64 begin = entry.address;
+        const u64 end = begin + entry.length;
+        if (end < begin)
+            fail_wide(sentences::e820_wraps, begin, entry.length);
+        if (ram && begin <= mib) {
+            begin = mib;
+            if (end > mib && end > map.low_ram_end())
+                map.note_low_ram_end(end);
+        }
+        map.set({begin, end}, type);
+    }
+    return others;
+}
+
+}  // namespace
+
 /// Has a part begin at `begin`, which lies in part `index - 1`, as part `index`.
 void memory_map::insert(u32 index, u64 begin, memory_type type) {
     if (count_ > capacity)
@@ -154,34 +182,6 @@ u32 memory_map::write_entries(u8* to, u32 stride) const {
     }
     return count;
 }
-
-namespace {
-
-/// Adds the entries that are RAM, or those that are not.
-bool add_entries(const_bytes content, bool ram, memory_map& map) {
-    bool others = false;
-    for (usize at = 0; at < content.size(); at += sizeof(abi::e820_entry)) {
-        const auto& entry = *view<abi::e820_entry>(content, at);
-        const auto type = static_cast<memory_type>(entry.type & ~(claimed | ours));
-        if ((type == memory_type::ram) != ram) {
-            others = true;
-            continue;
-        }
-        u64 begin = entry.address;
-        const u64 end = begin + entry.length;
-        if (end < begin)
-            fail_wide(sentences::e820_wraps, begin, entry.length);
-        if (ram && begin <= mib) {
-            begin = mib;
-            if (end > mib && end > map.low_ram_end())
-                map.note_low_ram_end(end);
-        }
-        map.set({begin, end}, type);
-    }
-    return others;
-}
-
-}  // namespace
 
 void read_e820(const_bytes content, memory_map& map) {
     if (content.size() % sizeof(abi::e820_entry) != 0)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The register of the error sentences that tests have seen.
 
-check_rom compares it with the sentences in the image: one that no test has seen fails the tests.
+tests/conftest.py compares it with the sentences in the image: one that no test has seen fails
+the tests.
 """
 
 import os

@@ -55,8 +55,11 @@ def test_room_by_part():
     total, *parts = map(int, numbers.groups())
     assert all(part > 0 for part in parts) and sum(parts) == total <= 16384
     image = (ROOT / "build/fw.bin").read_bytes()
-    unused = image[1024:-256].rstrip(b"\xcc")
-    assert abs(len(unused) + 95 + 16 - total) < 32  # the reset code stands behind the gap
+    symbols = {line.split()[-1]: int(line.split()[0], 16)
+               for line in run("nm", str(ROOT / "build/fw.elf")).splitlines()}
+    front = symbols["image_used_end"] - symbols["image_used_begin"]
+    assert total == front + symbols["reset_code_used"]
+    assert set(image[1024 + front : -256]) == {0xCC}  # nothing else between it and the reset code
 
 
 def test_sections():
