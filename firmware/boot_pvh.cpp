@@ -25,7 +25,6 @@ u32 load_initrd(machine& pc, u32 size) {
 }  // namespace
 
 void boot_pvh(machine& pc, const_bytes head) {
-    boot::claim_segments(head, pc.map);
     const u32 entry = pc.config.read_u32(fw_cfg_key::kernel_entry);
     if (entry == 0)  // machine types before 4.0 do not load it
         fail(sentences::not_a_kernel, abi::elf_magic);

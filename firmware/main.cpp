@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The boot, from the first C++ instruction to the kernel's first.
 #include "boot/payload.hpp"
+#include "boot/pvh.hpp"
 #include "machine.hpp"
 
 namespace mayfly {
@@ -53,6 +54,11 @@ extern "C" [[noreturn]] void firmware_main() {
     tell_limits(pc);
     prepare_platform(pc);
     make_memory_map(pc);
+    if (kind == payload_kind::pvh_elf)
+        boot::claim_segments(head, pc.map);
+    const auto wanted = choose_preparation(pc, head, kind);
+    if (wanted.is_full)
+        prepare_pci(pc, wanted.extra_roots);
     if (kind == payload_kind::linux_image)
         boot_linux(pc, head);
     boot_pvh(pc, head);

@@ -2,6 +2,7 @@
 // What the steps of the boot share, and the steps, in their order.
 #pragma once
 
+#include "boot/payload.hpp"
 #include "core/arena.hpp"
 #include "hw/chipset.hpp"
 #include "hw/console.hpp"
@@ -56,6 +57,21 @@ void prepare_platform(machine& pc);
 
 /// The memory map without tables and payload.
 void make_memory_map(machine& pc);
+
+/// How much of the machine is set up: lean, what Linux cannot do itself, or full, all that a BIOS
+/// does.
+struct preparation {
+    bool is_full;
+    u32 extra_roots;  ///< root buses besides bus 0
+};
+
+/// By the user's option, the build's, the machine and the payload; the payload's segments are
+/// claimed.
+preparation choose_preparation(machine& pc, const_bytes head, boot::payload_kind kind);
+
+/// Gives every PCI device its place. Before the first read of an ACPI file: QEMU makes the tables
+/// from what it finds programmed then.
+void prepare_pci(machine& pc, u32 extra_roots);
 
 /// Memory types of the CPU, then ACPI, SMBIOS and MP table; returns where the RSDP is, 0 if none.
 u32 make_tables(machine& pc);

@@ -10,6 +10,9 @@ namespace mayfly::sentences {
 inline constexpr char exception[] =
     "cpu: exception in the firmware (vector %u, address %x, error code %x)";
 
+// Options.
+inline constexpr char bad_preparation[] = "opt/org.mayfly/prepare: neither lean nor full (%s)";
+
 // fw_cfg.
 inline constexpr char no_dma[] = "fw_cfg: no DMA interface (machine types before 2.5 have none)";
 inline constexpr char dma_failed[] = "fw_cfg: transfer failed (item %x, %u bytes)";
@@ -83,7 +86,11 @@ inline constexpr char elf_on_work_area[] =
 inline constexpr char unknown_bridge[] =
     "host bridge: unknown, treated as a generic PC (PCI vendor and device %x)";
 inline constexpr char extra_pci_roots[] =
-    "etc/extra-pci-roots: extra roots stay unprepared for now (%u)";
+    "etc/extra-pci-roots: extra roots stay unprepared, as asked (%u)";
+inline constexpr char pci_no_room[] = "pci: no room (function %x, register %x, %x bytes)";
+inline constexpr char pci_no_bus[] = "pci: no bus number is left behind a bridge (function %x)";
+inline constexpr char pci_too_much[] =
+    "pci: too many devices, some stay unprepared (limit %u BARs and windows)";
 
 // The same, only where -fw_cfg name=opt/org.mayfly/log,string=debug asks for it.
 inline constexpr char log_tables[] = "log: tables are linked (RSDP %x, %u bytes of ACPI)";

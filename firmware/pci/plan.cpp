@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: MIT
+#include "pci/plan.hpp"
+
+namespace mayfly::pci {
+namespace {
+
+constexpr u8 io_window_shift = 12;
+constexpr u8 memory_window_shift = 20;
+
+/// Of a number that is not 0.
+u8 highest_bit(u64 value) {
+    const u32 high = static_cast<u32>(value >> 32);
+    const u32 low = static_cast<u32>(value);
+    return static_cast<u8>(high != 0 ? 63 - __builtin_clz(high) : 31 - __builtin_clz(low));
+}
+
+u64 round_up(u64 value, u8 shift) {
+    const u64 below = (u64{1} << shift) - 1;
+    return (value + below) & ~below;
+}
+
+/// A window of the host bridge, or the inside of a bridge's, being filled from its begin.
+struct room {
+    u64 next;
+    u64 end;
+    u8 shift = 0;  ///< the largest alignment in it
+
+    bool give(resource& to) {
+        const u64 at = round_up(next, to.shift);
+        if (at < next || at > end || to.size > end - at)
+            return false;
+        to.address = at;
+        next = at + to.size;
+        if (to.shift > shift)
+            shift = to.shift;
+        return true;
+    }
+};
+
+class planner {
+  public:
+    planner(tree& devices, const host_windows& windows) : devices_(devices), windows_(windows) {}
+
+    /// I/O, or memory where `first` is pool::low.
+    void find_room(pool first) {
+        bool has_spare = true;
+        for (;;) {
+            size_windows(first, has_spare);
+            resource* const homeless = fill_roots(first);
+            if (homeless == nullptr)
+                return;
+            if (!has_spare)
+                drop_largest(*homeless);
+            has_spare = !has_spare;
+        }
+    }
+
+    /// From places in windows to addresses, parents first.
+    void add_up() {
+        for (auto& one : devices_.resources()) {
+            const bus& on = devices_.buses[one.bus()];
+            if (one.from == pool::none || one.size == 0) {
+                one.address = 0;
+            } else if (!on.is_root) {
+                const u64 base = window(on, one.from).address;
+                one.address = base == 0 ? 0 : base + one.address;
+            }
+        }
+    }
+
+  private:
+    resource& window(const bus& behind, pool which) const {
+        return devices_.room[behind.windows + static_cast<u32>(which)];
+    }
+
+    bool is_on_root(const resource& one) const { return devices_.buses[one.bus()].is_root; }
+
+    /// Gives room to what is in `from`, the largest alignment first: so nothing is lost between
+    /// powers of two. Returns the first that finds none.
+    resource* fill(span<resource> among, bool roots_only, pool from, span<room> rooms) {
+        u64 shifts = 0;
+        const auto is_meant = [&](const resource& one) {
+            return one.from == from && one.size != 0 && (!roots_only || is_on_root(one));
+        };
+        for (const auto& one : among) {
+            if (is_meant(one))
+                shifts |= u64{1} << one.shift;
+        }
+        resource* homeless = nullptr;
+        while (shifts != 0) {
+            const u8 shift = highest_bit(shifts);
+            shifts &= ~(u64{1} << shift);
+            for (auto& one : among) {
+                if (one.shift != shift || !is_meant(one))
+                    continue;
+                bool has_room = false;
+                for (auto& each : rooms)
+                    has_room = has_room || each.give(one);
+                if (!has_room && homeless == nullptr)
+                    homeless = &one;
+            }
+        }
+        return homeless;
+    }
+
+    void size_window(const bus& behind, pool which, bool has_spare) {
+        auto& window = this->window(behind, which);
+        if (window.from == pool::none)
+            return;
+        const u64 endless = u64{1} << 62;
+        room inside{0, endless};
+        const auto among = devices_.on(behind);
+        fill(among, false, which, {&inside, 1});
+        u8 shift = which == pool::io ? io_window_shift : memory_window_shift;
+        u64 size = inside.next;
+        if (has_spare && window.spare != 0) {
+            // A link has one device; a bus takes one more.
+            if (which != pool::io && !behind.has_one_slot)
+                size += window.spare;
+            else if (size < window.spare)
+                size = window.spare;
+            if (highest_bit(window.spare) > shift)
+                shift = highest_bit(window.spare);
+        }
+        window.size = round_up(size, shift < memory_window_shift ? shift : memory_window_shift);
+        window.shift = inside.shift > shift ? inside.shift : shift;
+        for (const auto& one : among) {
+            if (one.from == which && one.size != 0 && !one.may_be_high)
+                window.may_be_high = false;
+        }
+    }
+
+    /// Every window, the innermost first: those have the higher numbers.
+    void size_windows(pool first, bool has_spare) {
+        for (u32 number = bus_limit; number-- > 0;) {
+            const bus& behind = devices_.buses[number];
+            if (!behind.exists || behind.is_root)
+                continue;
+            size_window(behind, first, has_spare);
+            if (first == pool::low)
+                size_window(behind, pool::high, has_spare);
+        }
+    }
+
+    resource* fill_from(span<const range> windows, pool from) {
+        room rooms[host_windows::limit];
+        u32 count = 0;
+        for (const auto& window : windows) {
+            if (count < host_windows::limit)
+                rooms[count++] = {window.begin, window.end};
+        }
+        const auto all = devices_.resources();
+        resource* const homeless = fill(all, true, from, {rooms, count});
+        if (from != pool::low || homeless != nullptr)
+            return homeless;
+        // To the window's end, where other firmware has them too.
+        for (auto& one : all) {
+            if (one.from != from || one.size == 0 || !is_on_root(one))
+                continue;
+            for (u32 i = 0; i < count; i++) {
+                const u64 up = (rooms[i].end - rooms[i].next) >> rooms[i].shift << rooms[i].shift;
+                if (one.address >= windows[i].begin && one.address < windows[i].end) {
+                    one.address += up;
+                    break;
+                }
+            }
+        }
+        return nullptr;
+    }
+
+    /// Returns one that has no room.
+    resource* fill_roots(pool first) {
+        if (first == pool::io)
+            return fill_from(windows_.io, pool::io);
+        for (auto& one : devices_.resources()) {
+            if (one.from == pool::high && is_on_root(one))
+                one.from = pool::low;
+        }
+        resource* homeless;
+        while ((homeless = fill_from(windows_.low, pool::low)) != nullptr) {
+            if (windows_.high.empty() || !raise_largest())
+                return homeless;
+        }
+        return fill_from(windows_.high, pool::high);
+    }
+
+    bool raise_largest() {
+        resource* largest = nullptr;
+        for (auto& one : devices_.resources()) {
+            if (one.from == pool::low && one.may_be_high && one.size != 0 && is_on_root(one) &&
+                (largest == nullptr || one.size > largest->size))
+                largest = &one;
+        }
+        if (largest == nullptr)
+            return false;
+        largest->from = pool::high;
+        return true;
+    }
+
+    /// Of a BAR itself, of a window the largest BAR behind it.
+    void drop_largest(resource& homeless) {
+        resource* largest = &homeless;
+        if (homeless.is_window) {
+            // Its pool says where it lies, its register what it is for.
+            const auto holds = static_cast<pool>((homeless.reg - reg_io_window) / 4);
+            const u32 first = homeless.child, last = devices_.buses[first].last;
+            for (auto& one : devices_.resources()) {
+                if (!one.is_window && one.from == holds && one.bus() >= first &&
+                    one.bus() <= last && (largest == &homeless || one.size > largest->size))
+                    largest = &one;
+            }
+        }
+        largest->from = pool::none;
+        largest->is_dropped = true;
+    }
+
+    tree& devices_;
+    const host_windows& windows_;
+};
+
+}  // namespace
+
+void plan(tree& devices, const host_windows& windows) {
+    planner all(devices, windows);
+    all.find_room(pool::io);
+    all.find_room(pool::low);
+    all.add_up();
+}
+
+}  // namespace mayfly::pci

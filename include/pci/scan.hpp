@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: MIT
+// Finding every function, numbering the buses and asking each BAR for its size.
+#pragma once
+
+#include "pci/config_space.hpp"
+#include "pci/tree.hpp"
+
+namespace mayfly::pci {
+
+/// What of a machine the scan depends on.
+struct host {
+    enum class interrupts : u8 {
+        unknown,
+        i440fx,  ///< PIRQ A to D rotate, device 1 has A first
+        q35,     ///< they rotate up to device 24, and stand still from 25 on
+    };
+    interrupts pins;
+    bool has_io;
+    u32 extra_roots;  ///< how many root buses there are besides bus 0
+};
+
+/// What interrupt line registers get for PIRQ A to D (and E to H), as hw::interrupt_routes has it.
+inline constexpr u32 interrupt_lines = 0x0b0b0a0a;
+
+inline constexpr u64 hotplug_io = 0x1000;
+inline constexpr u64 hotplug_memory = 2 * mib;
+
+template <configuration Config>
+class scanner {
+  public:
+    /// `found` is empty but for its room.
+    scanner(Config& config, tree& found, const host& machine)
+        : config_(config), found_(found), machine_(machine) {}
+
+    void run() {
+        add_root(0);
+        // QEMU gives root buses any number, so those are looked for before bridges get one. What a
+        // former boot left in the bridges is gone: each has no bus yet.
+        scan_bus(0);
+        find_extra_roots();
+        u32 number = 0;
+        do {
+            u32 next = number + 1;
+            while (next < bus_limit && !found_.buses[next].is_root)
+                next++;
+            if (number != 0)
+                scan_bus(number);
+            number_buses(number, next - 1);
+            number = next;
+        } while (number < bus_limit);
+    }
+
+  private:
+    static constexpr u32 slots = 32;
+    static constexpr u32 most_of_a_function = 7;  ///< six BARs and a ROM; two, a ROM and windows
+
+    static constexpr u32 slot(u32 number, u32 device) { return number << 8 | device << 3; }
+
+    bool is_there(u32 function) {
+        return (config_.read(function, reg_identity) & 0xffff) != 0xffff;
+    }
+
+    void add_root(u32 number) {
+        auto& root = found_.buses[number];
+        root.exists = root.is_root = root.has_high = true;
+        root.has_io = machine_.has_io;
+        // Device 1 has PIRQ A first on i440FX.
+        root.turn = machine_.pins == host::interrupts::i440fx ? 3 : 0;
+        root.last = static_cast<u8>(number);
+    }
+
+    /// Most have a device in slot 0, so that all numbers are tried there first. The bus of pxb-pcie
+    /// may be empty, and then is not found.
+    void find_extra_roots() {
+        u32 left = machine_.extra_roots;
+        for (u32 device = 0; device < slots; device++) {
+            for (u32 number = 1; number < bus_limit && left != 0; number++) {
+                if (!found_.buses[number].exists && is_there(slot(number, device))) {
+                    add_root(number);
+                    left--;
+                }
+            }
+        }
+    }
+
+    void scan_bus(u32 number) {
+        auto& here = found_.buses[number];
+        here.first = static_cast<u16>(found_.count);
+        for (u32 device = 0; device < (here.has_one_slot ? 1 : slots); device++) {
+            u32 functions = 1;
+            for (u32 i = 0; i < functions; i++) {
+                const u32 function = slot(number, device) | i;
+                const u32 identity = config_.read(function, reg_identity);
+                if ((identity & 0xffff) == 0xffff)
+                    continue;
+                const u32 header = config_.read(function, reg_header) >> 16;
+                if (i == 0 && (header & 0x80) != 0)
+                    functions = 8;
+                add_function(here, function, identity, header & 0x7f);
+            }
+        }
+        here.count = static_cast<u16>(found_.count - here.first);
+    }
+
+    void add_function(bus& here, u32 function, u32 identity, u32 header) {
+        constexpr u32 host_bridge = 0x0600, vga = 0x0300;
+        const u32 device_class = config_.read(function, reg_class) >> 16;
+        if (device_class == host_bridge)
+            return;
+        if (found_.room.size() - found_.count < most_of_a_function) {
+            found_.is_cut_short = true;
+            return;
+        }
+        if (device_class == vga && found_.vga == bus_limit)
+            found_.vga = static_cast<u16>(function >> 8);
+        // Nothing is decoded while BARs hold what they are asked with.
+        config_.write(function, reg_command, 0);
+        const bool is_bridge = header == 1;
+        if (is_bridge)
+            config_.write(function, reg_buses, 0x00ff00);  // secondary 255 to 0: no bus
+        if (header <= 1)
+            add_bars(here, function, is_bridge ? 2 : 6, is_bridge ? reg_bridge_rom : reg_rom);
+        route_interrupt(here, function);
+        set_up(function, identity);
+        if (is_bridge)
+            add_windows(here, function, identity);
+    }
+
+    resource& add(u32 function, u32 reg, pool from) {
+        auto& added = found_.room[found_.count++];
+        added = {};
+        added.function = static_cast<u16>(function);
+        added.reg = static_cast<u8>(reg);
+        added.from = from;
+        return added;
+    }
+
+    u32 ask(u32 function, u32 reg, u32 question) {
+        config_.write(function, reg, question);
+        return config_.read(function, reg);
+    }
+
+    /// The size is the lowest bit that can be set, and at least 1 << `least` for a page of its own.
+    void add_bar(u32 function, u32 reg, pool from, u64 writable, u8 least) {
+        const u64 size = writable & (0 - writable);
+        u8 shift = 0;
+        while (size >> shift > 1)
+            shift++;
+        auto& added = add(function, reg, from);
+        added.shift = shift < least ? least : shift;
+        added.size = u64{1} << added.shift;
+    }
+
+    void add_bars(const bus& here, u32 function, u32 count, u32 rom) {
+        constexpr u32 is_io = 1u << 0, type = 3u << 1, type_64 = 2u << 1, prefetchable = 1u << 3;
+        constexpr u8 least_io = 2, page = 12;
+        for (u32 i = 0; i < count; i++) {
+            const u32 reg = reg_bar_0 + 4 * i;
+            const u32 answer = ask(function, reg, 0xffffffff);
+            if (answer == 0)
+                continue;
+            if ((answer & is_io) != 0) {
+                // The upper half need not be there.
+                if ((answer & 0xfffc) != 0)
+                    add_bar(function, reg, here.has_io ? pool::io : pool::none, answer & 0xfffc,
+                            least_io);
+                continue;
+            }
+            u64 writable = answer & ~0xfu;
+            const bool is_wide = (answer & type) == type_64 && i + 1 < count;
+            if (is_wide) {
+                writable |= u64{ask(function, reg + 4, 0xffffffff)} << 32;
+                i++;
+            }
+            if (writable == 0)
+                continue;
+            const bool is_high =
+                is_wide && here.has_high && ((answer & prefetchable) != 0 || here.is_root);
+            add_bar(function, reg, is_high ? pool::high : pool::low, writable, page);
+            auto& added = found_.room[found_.count - 1];
+            added.is_wide = is_wide;
+            added.may_be_high = is_high;
+        }
+        const u32 answer = ask(function, rom, 0xfffff800);
+        if (answer != 0)
+            add_bar(function, rom, pool::low, answer & 0xfffff800, page);
+    }
+
+    /// By which its pin is turned: the number of the device, mostly.
+    u32 turn(u32 function) const {
+        const u32 device = function >> 3 & (slots - 1);
+        return machine_.pins == host::interrupts::q35 && function >> 8 == 0 && device >= 25
+                   ? 0
+                   : device;
+    }
+
+    void route_interrupt(const bus& here, u32 function) {
+        if (machine_.pins == host::interrupts::unknown)
+            return;
+        const u32 value = config_.read(function, reg_interrupt);
+        const u32 pin = value >> 8 & 0xff;
+        if (pin == 0 || pin > 4)
+            return;
+        const u32 line = interrupt_lines >> (pin - 1 + turn(function) + here.turn) % 4 * 8 & 0xff;
+        config_.write(function, reg_interrupt, (value & 0xffffff00) | line);
+    }
+
+    /// Devices of the chipset that need more than BARs.
+    void set_up(u32 function, u32 identity) {
+        constexpr u32 piix4_power = 0x71138086, ich9_smbus = 0x29308086;
+        if (identity == piix4_power) {
+            config_.write(function, reg_interrupt,
+                          0x0109);                      // the SCI's line is 9, whatever its pin
+            config_.write(function, 0x90, 0x701);       // SMBus at 0x700
+            config_.write(function, 0xd0, 0x09 << 16);  // decoded
+        }
+        if (identity == ich9_smbus)
+            config_.write(function, 0x40, 1);  // enabled; its BAR is as any
+    }
+
+    void add_windows(const bus& here, u32 function, u32 identity) {
+        constexpr u32 red_hat = 0x1b36;
+        const bool has_io = here.has_io && (ask(function, reg_io_window, 0xf0f0) & 0xf0) != 0;
+        const bool has_high = (config_.read(function, reg_high_window) & 0xf) == 1;
+        const u32 io = found_.count;
+        add(function, reg_io_window, has_io ? pool::io : pool::none).is_window = true;
+        add(function, reg_low_window, pool::low).is_window = true;
+        auto& high = add(function, reg_high_window,
+                         !has_high       ? pool::none
+                         : here.has_high ? pool::high
+                                         : pool::low);
+        high.is_window = high.is_wide = true;
+        high.may_be_high = here.has_high;
+        auto* const windows = &found_.room[io];
+        windows[1].spare = windows[2].spare = hotplug_memory;
+        windows[0].spare = hotplug_io;
+        read_capabilities(function, windows, (identity & 0xffff) == red_hat);
+    }
+
+    /// What kind of port it is, and QEMU's wishes for it (docs/pcie_pci_bridge.txt).
+    void read_capabilities(u32 function, resource* windows, bool may_reserve) {
+        constexpr u32 vendor = 0x09, express = 0x10;
+        u32 at = config_.read(function, reg_capabilities) & 0xfc;
+        // A list cannot be longer, but may be a ring.
+        for (u32 left = 48; at != 0 && left != 0; left--) {
+            const u32 value = config_.read(function, at);
+            if ((value & 0xff) == express)
+                note_port(windows, value >> 16);
+            if ((value & 0xff) == vendor && may_reserve && value >> 24 == 1 &&
+                (value >> 16 & 0xff) >= 32 && at <= 256 - 32)
+                reserve(function, at, windows);
+            at = value >> 8 & 0xfc;
+        }
+    }
+
+    /// The high window notes whether a link is behind it.
+    static void note_port(resource* windows, u32 flags) {
+        constexpr u32 root_port = 4, downstream = 6, to_pci = 7, slot = 1u << 8;
+        const u32 type = flags >> 4 & 0xf;
+        const bool is_link = type == root_port || type == downstream;
+        windows[2].note = is_link ? 1 : 0;
+        if (is_link || type != to_pci)
+            windows[0].spare = 0;
+        if (type != to_pci && !(is_link && (flags & slot) != 0))
+            windows[1].spare = windows[2].spare = 0;
+    }
+
+    /// The I/O window notes how many buses are to be kept.
+    void reserve(u32 function, u32 at, resource* windows) {
+        constexpr u32 unset = 0xffffffff;
+        const auto wish = [&](u32 offset) { return config_.read(function, at + offset); };
+        const auto wide_wish = [&](u32 offset) {
+            return u64{wish(offset + 4)} << 32 | wish(offset);
+        };
+        constexpr u64 most = u64{1} << 48, unset_64 = ~u64{0};
+        const u32 buses = wish(4), low = wish(16), prefetchable = wish(20);
+        const u64 io = wide_wish(8), high = wide_wish(24);
+        if (buses < bus_limit)
+            windows[0].note = static_cast<u8>(buses);
+        if (io <= 0x10000)
+            windows[0].spare = io;
+        if (low != unset)
+            windows[1].spare = low;
+        if (prefetchable != unset) {
+            windows[2].spare = prefetchable;
+            windows[2].may_be_high = windows[2].may_be_high && prefetchable == 0;
+        } else if (high != unset_64 && high < most) {
+            windows[2].spare = high;
+        }
+    }
+
+    /// Gives the bus behind the bridge of window `first` a number, and finds what is on it. Until
+    /// leave(), every number up to `limit` leads there.
+    void enter(u32 first, u32 number, u32 limit) {
+        auto* const windows = &found_.room[first];
+        const auto& from = found_.buses[windows->bus()];
+        auto& behind = found_.buses[number];
+        behind.exists = true;
+        behind.windows = static_cast<u16>(first);
+        behind.has_one_slot = windows[2].note != 0;
+        behind.has_io = windows[0].from != pool::none;
+        behind.has_high = windows[2].from != pool::none;
+        behind.turn = static_cast<u8>(from.turn + turn(windows->function));
+        for (u32 i = 0; i < 3; i++)
+            windows[i].child = static_cast<u8>(number);
+        write_buses(*windows, limit);
+        scan_bus(number);
+    }
+
+    void write_buses(const resource& window, u32 last) {
+        config_.write(window.function, reg_buses,
+                      window.bus() | u32{window.child} << 8 | last << 16);
+    }
+
+    /// Ends the bus at the last number behind it, or the last it keeps for later.
+    u32 leave(u32 number, u32 last, u32 limit) {
+        auto& behind = found_.buses[number];
+        const auto& window = found_.room[behind.windows];
+        const u32 kept = number + window.note;
+        if (kept > last && kept <= limit)
+            last = kept;
+        behind.last = static_cast<u8>(last);
+        write_buses(window, last);
+        return last;
+    }
+
+    /// Depth first, as QEMU's other firmware does; no recursion, as a chain may be 255 deep.
+    void number_buses(u32 root, u32 limit) {
+        u32 last = root;
+        u32 at = root;
+        u32 next = found_.buses[root].first;
+        for (;;) {
+            const auto& here = found_.buses[at];
+            const u32 end = u32{here.first} + here.count;
+            while (next < end && !found_.room[next].is_window)
+                next++;
+            if (next < end && last < limit) {
+                at = ++last;
+                enter(next, at, limit);
+                next = found_.buses[at].first;
+            } else if (next < end) {
+                for (u32 i = 0; i < 3; i++)
+                    found_.room[next++].from = pool::none;
+            } else if (at != root) {
+                last = leave(at, last, limit);
+                next = here.windows + 3u;
+                at = found_.room[here.windows].bus();
+            } else {
+                found_.buses[root].last = static_cast<u8>(last);
+                return;
+            }
+        }
+    }
+
+    Config& config_;
+    tree& found_;
+    const host& machine_;
+};
+
+/// Fills `found`, which is empty but for its room. Everything in it decodes nothing and has no
+/// address afterwards; interrupt lines and bus numbers are final.
+template <configuration Config>
+void scan(Config& config, tree& found, const host& machine) {
+    scanner<Config>(config, found, machine).run();
+}
+
+}  // namespace mayfly::pci
