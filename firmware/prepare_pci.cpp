@@ -14,17 +14,17 @@ namespace {
 using tables::memory_type;
 using tables::range;
 
-/// Where devices end below 4 GiB: the I/O APIC.
-constexpr u32 io_apic = 0xfec00000;
+constexpr u32 pages(u64 bytes) {
+    return static_cast<u32>(bytes >> pci::page_shift);
+}
 
-// microvm has PCI only by memory, with all of it at fixed places (QEMU include/hw/i386/microvm.h).
+/// Where devices end below 4 GiB: the I/O APIC.
+constexpr u32 io_apic = pages(0xfec00000);
+
+// microvm has PCI only by memory, all of it at fixed places (QEMU include/hw/i386/microvm.h).
 constexpr u32 microvm_ecam = 0xe0000000;
 constexpr u32 microvm_host_bridge = 0x00081b36;
 constexpr u32 microvm_low_begin = 0xc0000000;
-
-/// Without the ports that QEMU keeps for itself: below 0x1000, and on pc from 0xa000 to 0xbfff
-/// (hotplug and power management, hw/acpi/pcihp.c, hw/i386/pc.c).
-constexpr range io_windows[] = {{0xc000, 0x10000}, {0x1000, 0xa000}};
 
 /// Of 64 bits, 0 where there is none.
 u64 read_number(machine& pc, text name) {
@@ -36,93 +36,65 @@ u64 read_number(machine& pc, text name) {
     return load<u64>(content, 0);
 }
 
-/// How far the CPU's addresses reach; of a guest it may be less than the CPU says (AMD64 volume 3,
-/// E.4.7, GuestPhysAddrSize).
-u64 address_end(machine& pc) {
-    const u32 bits = hw::physical_address_bits(pc.hardware);
-    constexpr u32 extended = 0x80000000, address_sizes = 0x80000008;
-    u32 guest = 0;
-    if (pc.hardware.cpuid(extended, 0).eax >= address_sizes)
-        guest = pc.hardware.cpuid(address_sizes, 0).eax >> 16 & 0xff;
-    return u64{1} << (guest > 32 && guest < bits ? guest : bits);
+/// How many pages the CPU's addresses reach; of a guest that may be fewer than the CPU says (AMD64
+/// volume 3, E.4.7, GuestPhysAddrSize).
+u32 end_of_addresses(machine& pc) {
+    constexpr u32 address_sizes = 0x80000008, most = 31 + pci::page_shift;
+    u32 bits = hw::physical_address_bits(pc.hardware);
+    if (bits > 36) {  // there is such a leaf
+        const u32 guest = pc.hardware.cpuid(address_sizes, 0).eax >> 16 & 0xff;
+        if (guest >= 32 && guest < bits)
+            bits = guest;
+    }
+    return 1u << ((bits < most ? bits : most) - pci::page_shift);
 }
 
-#ifdef MAYFLY_PREPARE_FULL
-constexpr bool prepare_fully = true;
-#else
-constexpr bool prepare_fully = false;
-#endif
-
-/// Lists of ranges for the planner.
-class windows {
-  public:
-    explicit windows(machine& pc) {
-        const u64 end = address_end(pc);
-        if (pc.bridge.kind == hw::chipset::no_pci) {
-            add(low_, {microvm_low_begin, microvm_ecam});
-            add(high_, {end - end / 4, end});
-            return;
-        }
-        has_io_ = true;
-        u32 ram_end = pc.map.low_ram_end();
-        if (ram_end < hw::lowest_device_memory)
-            ram_end = hw::lowest_device_memory;
-        if (pc.bridge.kind == hw::chipset::q35) {
-            add(low_, {hw::q35_ecam + hw::q35_ecam_size, io_apic});
-            add(low_, {ram_end, hw::q35_ecam});
-        } else {
-            add(low_, {ram_end, io_apic});
-        }
-        add_high(pc, end);
+/// Behind all RAM and what may become RAM, in between whatever else is there.
+void find_high(machine& pc, pci::window_list& high) {
+    constexpr u32 huge = pages(gib);
+    const u32 end = end_of_addresses(pc);
+    u64 ram_end = read_number(pc, "etc/reserved-memory-end");
+    if (ram_end < four_gib)
+        ram_end = four_gib;
+    const auto& map = pc.map;
+    for (u32 i = 0; i < map.parts(); i++) {
+        const u32 type = static_cast<u32>(map.type(i)) & ~tables::claimed;
+        if (type == static_cast<u32>(memory_type::ram) && map.part(i).end > ram_end)
+            ram_end = map.part(i).end;
     }
-
-    bool has_io() const { return has_io_; }
-
-    pci::host_windows lists() const {
-        pci::host_windows out;
-        if (has_io_)
-            out.io = {io_windows, sizeof io_windows / sizeof *io_windows};
-        out.low = {low_.ranges, low_.count};
-        out.high = {high_.ranges, high_.count};
-        return out;
+    for (u32 i = 0; i < map.parts(); i++) {
+        const range part = map.part(i);
+        if (map.type(i) == memory_type::none || part.end <= ram_end)
+            continue;
+        high.add(align_up(pages(ram_end), huge), pages(part.begin), end);
+        ram_end = part.end;
     }
+    high.add(align_up(pages(ram_end), huge), end, end);
+}
 
-  private:
-    struct list {
-        u32 count = 0;
-        range ranges[pci::host_windows::limit];
-    };
-
-    static void add(list& to, range what) {
-        if (to.count < pci::host_windows::limit && !what.empty())
-            to.ranges[to.count++] = what;
+/// As QEMU's _CRS has them. I/O without the ports that QEMU keeps for itself: below 0x1000, and on
+/// pc from 0xa000 to 0xbfff (hotplug and power management, hw/acpi/pcihp.c, hw/i386/pc.c).
+void find_windows(machine& pc, pci::host_windows& out) {
+    constexpr u32 none = ~0u;
+    if (pc.bridge.kind == hw::chipset::no_pci) {
+        out.low.add(pages(microvm_low_begin), pages(microvm_ecam), none);
+        const u32 end = end_of_addresses(pc);
+        out.high.add(end - end / 4, end, none);
+        return;
     }
-
-    /// Behind all RAM, and what may become RAM, in between whatever else is there.
-    void add_high(machine& pc, u64 end) {
-        u64 next = four_gib;
-        const u64 reserved = read_number(pc, "etc/reserved-memory-end");
-        if (reserved > next)
-            next = reserved;
-        for (u32 i = 0; i < pc.map.parts(); i++) {
-            const u32 type = static_cast<u32>(pc.map.type(i)) & ~tables::claimed;
-            if (type == static_cast<u32>(memory_type::ram) && pc.map.part(i).end > next)
-                next = pc.map.part(i).end;
-        }
-        next = align_up(next, gib);
-        for (u32 i = 0; i < pc.map.parts(); i++) {
-            const range part = pc.map.part(i);
-            if (pc.map.type(i) == memory_type::none || part.end <= next)
-                continue;
-            add(high_, {next, part.begin < end ? part.begin : end});
-            next = align_up(part.end, gib);
-        }
-        add(high_, {next, end});
+    out.io.add(0xc000, 0x10000, none);
+    out.io.add(0x1000, 0xa000, none);
+    u32 ram_end = pc.map.low_ram_end();
+    if (ram_end < hw::lowest_device_memory)
+        ram_end = hw::lowest_device_memory;
+    if (pc.bridge.kind == hw::chipset::q35) {
+        out.low.add(pages(hw::q35_ecam + hw::q35_ecam_size), io_apic, none);
+        out.low.add(pages(ram_end), pages(hw::q35_ecam), none);
+    } else {
+        out.low.add(pages(ram_end), io_apic, none);
     }
-
-    bool has_io_ = false;
-    list low_, high_;
-};
+    find_high(pc, out.high);
+}
 
 /// RAM for the time of the preparation: nothing of it is claimed. Empty where there is none.
 bytes claim_for_now(const machine& pc) {
@@ -137,32 +109,11 @@ bytes claim_for_now(const machine& pc) {
     return {};
 }
 
-/// Where configuration space lies in memory; 0 where it does not.
-u32 find_ecam(machine& pc) {
-    switch (pc.bridge.kind) {
-        case hw::chipset::q35:
-            return hw::q35_ecam;
-        case hw::chipset::no_pci:
-            return microvm_ecam;
-        case hw::chipset::i440fx:
-        case hw::chipset::unknown:
-            break;
-    }
-    return 0;
-}
-
-pci::host::interrupts interrupts_of(hw::chipset kind) {
-    switch (kind) {
-        case hw::chipset::i440fx:
-            return pci::host::interrupts::i440fx;
-        case hw::chipset::q35:
-            return pci::host::interrupts::q35;
-        case hw::chipset::no_pci:
-        case hw::chipset::unknown:
-            break;
-    }
-    return pci::host::interrupts::unknown;
-}
+#ifdef MAYFLY_PREPARE_FULL
+constexpr bool prepare_fully = true;
+#else
+constexpr bool prepare_fully = false;
+#endif
 
 /// Whether the user asked for it, or else for the opposite.
 enum class wish : u8 { none, lean, full };
@@ -198,12 +149,14 @@ preparation choose_preparation(machine& pc, const_bytes head, boot::payload_kind
 }
 
 void prepare_pci(machine& pc, u32 extra_roots) {
-    const u32 ecam = find_ecam(pc);
-    pci::config_space<hw::hardware> config(pc.hardware, ecam);
-    if (pc.bridge.kind == hw::chipset::unknown ||
-        (ecam == microvm_ecam && config.read(0, pci::reg_identity) != microvm_host_bridge))
+    const auto kind = pc.bridge.kind;
+    if (kind == hw::chipset::unknown)
         return;
-    const windows places(pc);
+    pci::config_space<hw::hardware> config(pc.hardware, kind == hw::chipset::i440fx ? 0
+                                                        : kind == hw::chipset::q35  ? hw::q35_ecam
+                                                                                    : microvm_ecam);
+    if (kind == hw::chipset::no_pci && config.read(0, pci::reg_identity) != microvm_host_bridge)
+        return;
     const bytes room = claim_for_now(pc);
     if (room.empty())
         return warn(sentences::pci_too_much, 0);
@@ -211,8 +164,10 @@ void prepare_pci(machine& pc, u32 extra_roots) {
     found = {};
     found.room = {reinterpret_cast<pci::resource*>(&found + 1),
                   (room.size() - sizeof found) / sizeof(pci::resource)};
-    pci::scan(config, found, {interrupts_of(pc.bridge.kind), places.has_io(), extra_roots});
-    pci::plan(found, places.lists());
+    pci::host_windows windows;
+    find_windows(pc, windows);
+    pci::scan(config, found, {kind, extra_roots});
+    pci::plan(found, windows);
     pci::complain(found, [&](const fault& what) { hw::say_on_debug_port(pc.hardware, what); });
     pci::assign(config, found);
 }

@@ -5,28 +5,25 @@ namespace mayfly::pci {
 namespace {
 
 constexpr u8 io_window_shift = 12;
-constexpr u8 memory_window_shift = 20;
+constexpr u8 memory_window_shift = 20 - page_shift;
 
 /// Of a number that is not 0.
-u8 highest_bit(u64 value) {
-    const u32 high = static_cast<u32>(value >> 32);
-    const u32 low = static_cast<u32>(value);
-    return static_cast<u8>(high != 0 ? 63 - __builtin_clz(high) : 31 - __builtin_clz(low));
+u8 highest_bit(u32 value) {
+    return static_cast<u8>(31 - __builtin_clz(value));
 }
 
-u64 round_up(u64 value, u8 shift) {
-    const u64 below = (u64{1} << shift) - 1;
-    return (value + below) & ~below;
+u32 round_up(u32 value, u8 shift) {
+    return align_up(value, 1u << shift);
 }
 
 /// A window of the host bridge, or the inside of a bridge's, being filled from its begin.
 struct room {
-    u64 next;
-    u64 end;
+    u32 next;
+    u32 end;
     u8 shift = 0;  ///< the largest alignment in it
 
     bool give(resource& to) {
-        const u64 at = round_up(next, to.shift);
+        const u32 at = round_up(next, to.shift);
         if (at < next || at > end || to.size > end - at)
             return false;
         to.address = at;
@@ -62,7 +59,7 @@ class planner {
             if (one.from == pool::none || one.size == 0) {
                 one.address = 0;
             } else if (!on.is_root) {
-                const u64 base = window(on, one.from).address;
+                const u32 base = window(on, one.from).address;
                 one.address = base == 0 ? 0 : base + one.address;
             }
         }
@@ -78,18 +75,18 @@ class planner {
     /// Gives room to what is in `from`, the largest alignment first: so nothing is lost between
     /// powers of two. Returns the first that finds none.
     resource* fill(span<resource> among, bool roots_only, pool from, span<room> rooms) {
-        u64 shifts = 0;
+        u32 shifts = 0;
         const auto is_meant = [&](const resource& one) {
             return one.from == from && one.size != 0 && (!roots_only || is_on_root(one));
         };
         for (const auto& one : among) {
             if (is_meant(one))
-                shifts |= u64{1} << one.shift;
+                shifts |= 1u << one.shift;
         }
         resource* homeless = nullptr;
         while (shifts != 0) {
             const u8 shift = highest_bit(shifts);
-            shifts &= ~(u64{1} << shift);
+            shifts &= ~(1u << shift);
             for (auto& one : among) {
                 if (one.shift != shift || !is_meant(one))
                     continue;
@@ -107,12 +104,15 @@ class planner {
         auto& window = this->window(behind, which);
         if (window.from == pool::none)
             return;
-        const u64 endless = u64{1} << 62;
-        room inside{0, endless};
         const auto among = devices_.on(behind);
-        fill(among, false, which, {&inside, 1});
-        u8 shift = which == pool::io ? io_window_shift : memory_window_shift;
-        u64 size = inside.next;
+        room inside{0, end_of_pages};
+        while (auto* const homeless = fill(among, false, which, {&inside, 1})) {
+            drop_largest(*homeless);
+            inside.next = 0;
+        }
+        const u8 unit = which == pool::io ? io_window_shift : memory_window_shift;
+        u8 shift = unit;
+        u32 size = inside.next;
         if (has_spare && window.spare != 0) {
             // A link has one device; a bus takes one more.
             if (which != pool::io && !behind.has_one_slot)
@@ -122,7 +122,7 @@ class planner {
             if (highest_bit(window.spare) > shift)
                 shift = highest_bit(window.spare);
         }
-        window.size = round_up(size, shift < memory_window_shift ? shift : memory_window_shift);
+        window.size = round_up(size, unit);
         window.shift = inside.shift > shift ? inside.shift : shift;
         for (const auto& one : among) {
             if (one.from == which && one.size != 0 && !one.may_be_high)
@@ -142,25 +142,22 @@ class planner {
         }
     }
 
-    resource* fill_from(span<const range> windows, pool from) {
-        room rooms[host_windows::limit];
-        u32 count = 0;
-        for (const auto& window : windows) {
-            if (count < host_windows::limit)
-                rooms[count++] = {window.begin, window.end};
-        }
+    resource* fill_from(const window_list& windows, pool from) {
+        room rooms[window_list::limit];
+        for (u32 i = 0; i < windows.count; i++)
+            rooms[i] = {windows.extents[i].begin, windows.extents[i].end};
         const auto all = devices_.resources();
-        resource* const homeless = fill(all, true, from, {rooms, count});
+        resource* const homeless = fill(all, true, from, {rooms, windows.count});
         if (from != pool::low || homeless != nullptr)
             return homeless;
         // To the window's end, where other firmware has them too.
         for (auto& one : all) {
             if (one.from != from || one.size == 0 || !is_on_root(one))
                 continue;
-            for (u32 i = 0; i < count; i++) {
-                const u64 up = (rooms[i].end - rooms[i].next) >> rooms[i].shift << rooms[i].shift;
-                if (one.address >= windows[i].begin && one.address < windows[i].end) {
-                    one.address += up;
+            for (u32 i = 0; i < windows.count; i++) {
+                const room& used = rooms[i];
+                if (one.address >= windows.extents[i].begin && one.address < used.next) {
+                    one.address += (used.end - used.next) >> used.shift << used.shift;
                     break;
                 }
             }
@@ -178,7 +175,7 @@ class planner {
         }
         resource* homeless;
         while ((homeless = fill_from(windows_.low, pool::low)) != nullptr) {
-            if (windows_.high.empty() || !raise_largest())
+            if (windows_.high.count == 0 || !raise_largest())
                 return homeless;
         }
         return fill_from(windows_.high, pool::high);
@@ -219,6 +216,13 @@ class planner {
 };
 
 }  // namespace
+
+void window_list::add(u32 begin, u32 end, u32 limit_of_end) {
+    if (end > limit_of_end)
+        end = limit_of_end;
+    if (begin < end && count < limit)
+        extents[count++] = {begin, end};
+}
 
 void plan(tree& devices, const host_windows& windows) {
     planner all(devices, windows);

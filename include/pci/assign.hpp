@@ -10,11 +10,13 @@ namespace mayfly::pci {
 /// Begin and end of a window as its register has them: bits 31:20 of memory, 15:12 of I/O, shifted
 /// into the upper bits of each half. One that is closed begins behind its end.
 inline u32 window_register(const resource& window) {
-    const u32 begin = static_cast<u32>(window.address);
-    const u32 end = begin + static_cast<u32>(window.size) - 1;
+    constexpr u32 closed_io = 0xf0, closed = 0xfff0;
+    const u32 begin = window.address;
+    const u32 last = begin + window.size - 1;
     if (window.reg == reg_io_window)
-        return window.address == 0 ? 0x00f0 : (begin >> 8 & 0xf0) | (end & 0xf000);
-    return window.address == 0 ? 0x0000fff0 : (begin >> 16 & 0xfff0) | (end & 0xfff00000);
+        return begin == 0 ? closed_io : (begin >> 8 & 0xf0) | (last & 0xf000);
+    return begin == 0 ? closed
+                      : (begin << page_shift >> 16 & 0xfff0) | (last << page_shift & 0xfff00000);
 }
 
 template <configuration Config>
@@ -22,17 +24,17 @@ void assign_window(Config& config, const resource& window) {
     config.write(window.function, window.reg, window_register(window));
     if (!window.is_wide)
         return;
-    constexpr u32 upper_begin = 0x28, upper_end = 0x2c;
-    const u64 end = window.address == 0 ? 0 : window.address + window.size - 1;
-    config.write(window.function, upper_begin, static_cast<u32>(window.address >> 32));
-    config.write(window.function, upper_end, static_cast<u32>(end >> 32));
+    constexpr u32 upper_begin = 0x28, upper_last = 0x2c;
+    const u32 last = window.address == 0 ? 0 : window.address + window.size - 1;
+    config.write(window.function, upper_begin, window.address >> (32 - page_shift));
+    config.write(window.function, upper_last, last >> (32 - page_shift));
 }
 
 template <configuration Config>
 void assign_bar(Config& config, const resource& bar) {
-    config.write(bar.function, bar.reg, static_cast<u32>(bar.address));
+    config.write(bar.function, bar.reg, bar.is_io ? bar.address : bar.address << page_shift);
     if (bar.is_wide)
-        config.write(bar.function, bar.reg + 4u, static_cast<u32>(bar.address >> 32));
+        config.write(bar.function, bar.reg + 4u, bar.address >> (32 - page_shift));
 }
 
 /// What plan() gave. A BAR that got nothing is 0, which QEMU does not decode.

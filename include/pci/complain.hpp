@@ -15,7 +15,7 @@ void complain(const tree& found, Say say) {
         say(fault{sentences::pci_too_much, {}, {found.room.size()}});
     for (const auto& one : found.resources()) {
         if (one.is_dropped)
-            say(fault{sentences::pci_no_room, {}, {one.function, one.reg, one.size}});
+            say(fault{sentences::pci_no_room, {}, {one.function, one.reg, one.bytes()}});
         if (one.is_window && one.reg == reg_io_window && one.child == 0)
             say(fault{sentences::pci_no_bus, {}, {one.function}});
     }

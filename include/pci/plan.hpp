@@ -4,19 +4,25 @@
 #pragma once
 
 #include "pci/tree.hpp"
-#include "tables/memory_map.hpp"
 
 namespace mayfly::pci {
 
-using tables::range;
+/// Extents in the order in which they are tried.
+struct window_list {
+    static constexpr u32 limit = 4;  ///< further ones are not used
 
-/// Where the host bridge passes accesses on. Each list is tried in its order.
+    u32 count = 0;
+    extent extents[limit];
+
+    /// Adds what of [begin, end) lies below `limit_of_end`.
+    void add(u32 begin, u32 end, u32 limit_of_end);
+};
+
+/// Where the host bridge passes accesses on.
 struct host_windows {
-    static constexpr u32 limit = 4;  ///< of each list; further ranges are not used
-
-    span<const range> io;
-    span<const range> low;   ///< memory below 4 GiB, filled from the end
-    span<const range> high;  ///< memory above 4 GiB
+    window_list io;
+    window_list low;   ///< memory below 4 GiB, filled from the end
+    window_list high;  ///< memory above 4 GiB
 };
 
 /// Gives every resource an address, a multiple of its alignment, and every bridge windows that hold

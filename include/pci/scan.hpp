@@ -2,6 +2,7 @@
 // Finding every function, numbering the buses and asking each BAR for its size.
 #pragma once
 
+#include "hw/chipset.hpp"
 #include "pci/config_space.hpp"
 #include "pci/tree.hpp"
 
@@ -9,21 +10,13 @@ namespace mayfly::pci {
 
 /// What of a machine the scan depends on.
 struct host {
-    enum class interrupts : u8 {
-        unknown,
-        i440fx,  ///< PIRQ A to D rotate, device 1 has A first
-        q35,     ///< they rotate up to device 24, and stand still from 25 on
-    };
-    interrupts pins;
-    bool has_io;
+    hw::chipset kind;
     u32 extra_roots;  ///< how many root buses there are besides bus 0
 };
 
-/// What interrupt line registers get for PIRQ A to D (and E to H), as hw::interrupt_routes has it.
-inline constexpr u32 interrupt_lines = 0x0b0b0a0a;
-
-inline constexpr u64 hotplug_io = 0x1000;
-inline constexpr u64 hotplug_memory = 2 * mib;
+inline constexpr u32 hotplug_io = 0x1000;
+inline constexpr u32 hotplug_memory = 2 * mib >> page_shift;
+inline constexpr u32 most_spare = 1u << 30;
 
 template <configuration Config>
 class scanner {
@@ -63,9 +56,9 @@ class scanner {
     void add_root(u32 number) {
         auto& root = found_.buses[number];
         root.exists = root.is_root = root.has_high = true;
-        root.has_io = machine_.has_io;
+        root.has_io = machine_.kind != hw::chipset::no_pci;
         // Device 1 has PIRQ A first on i440FX.
-        root.turn = machine_.pins == host::interrupts::i440fx ? 3 : 0;
+        root.turn = machine_.kind == hw::chipset::i440fx ? 3 : 0;
         root.last = static_cast<u8>(number);
     }
 
@@ -132,6 +125,7 @@ class scanner {
         added.function = static_cast<u16>(function);
         added.reg = static_cast<u8>(reg);
         added.from = from;
+        added.is_io = from == pool::io;
         return added;
     }
 
@@ -140,68 +134,63 @@ class scanner {
         return config_.read(function, reg);
     }
 
-    /// The size is the lowest bit that can be set, and at least 1 << `least` for a page of its own.
-    void add_bar(u32 function, u32 reg, pool from, u64 writable, u8 least) {
-        const u64 size = writable & (0 - writable);
-        u8 shift = 0;
-        while (size >> shift > 1)
-            shift++;
+    /// The size is the lowest bit that can be set. A page is the least memory.
+    resource& add_bar(u32 function, u32 reg, pool from, u32 low, u32 high = 0) {
+        constexpr u32 most = 31;
+        u32 shift = static_cast<u32>(low != 0 ? __builtin_ctz(low) : 32 + __builtin_ctz(high));
+        if (from != pool::io)
+            shift = shift < page_shift ? 0 : shift - page_shift;
         auto& added = add(function, reg, from);
-        added.shift = shift < least ? least : shift;
-        added.size = u64{1} << added.shift;
+        added.shift = static_cast<u8>(shift < most ? shift : most);
+        added.size = 1u << added.shift;
+        return added;
     }
 
     void add_bars(const bus& here, u32 function, u32 count, u32 rom) {
         constexpr u32 is_io = 1u << 0, type = 3u << 1, type_64 = 2u << 1, prefetchable = 1u << 3;
-        constexpr u8 least_io = 2, page = 12;
-        for (u32 i = 0; i < count; i++) {
-            const u32 reg = reg_bar_0 + 4 * i;
+        for (u32 reg = reg_bar_0; reg < reg_bar_0 + 4 * count; reg += 4) {
             const u32 answer = ask(function, reg, 0xffffffff);
-            if (answer == 0)
-                continue;
             if ((answer & is_io) != 0) {
                 // The upper half need not be there.
                 if ((answer & 0xfffc) != 0)
-                    add_bar(function, reg, here.has_io ? pool::io : pool::none, answer & 0xfffc,
-                            least_io);
+                    add_bar(function, reg, pool::io, answer & 0xfffc).from = io_pool(here);
                 continue;
             }
-            u64 writable = answer & ~0xfu;
-            const bool is_wide = (answer & type) == type_64 && i + 1 < count;
-            if (is_wide) {
-                writable |= u64{ask(function, reg + 4, 0xffffffff)} << 32;
-                i++;
+            const bool is_wide = (answer & type) == type_64 && reg != reg_bar_0 + 4 * (count - 1);
+            const u32 low = answer & ~0xfu;
+            const u32 high = is_wide ? ask(function, reg + 4, 0xffffffff) : 0;
+            if ((low | high) != 0) {
+                const bool is_high =
+                    is_wide && here.has_high && ((answer & prefetchable) != 0 || here.is_root);
+                auto& added = add_bar(function, reg, is_high ? pool::high : pool::low, low, high);
+                added.is_wide = is_wide;
+                added.may_be_high = is_high;
             }
-            if (writable == 0)
-                continue;
-            const bool is_high =
-                is_wide && here.has_high && ((answer & prefetchable) != 0 || here.is_root);
-            add_bar(function, reg, is_high ? pool::high : pool::low, writable, page);
-            auto& added = found_.room[found_.count - 1];
-            added.is_wide = is_wide;
-            added.may_be_high = is_high;
+            if (is_wide)
+                reg += 4;
         }
         const u32 answer = ask(function, rom, 0xfffff800);
         if (answer != 0)
-            add_bar(function, rom, pool::low, answer & 0xfffff800, page);
+            add_bar(function, rom, pool::low, answer & 0xfffff800);
     }
+
+    static pool io_pool(const bus& here) { return here.has_io ? pool::io : pool::none; }
 
     /// By which its pin is turned: the number of the device, mostly.
     u32 turn(u32 function) const {
         const u32 device = function >> 3 & (slots - 1);
-        return machine_.pins == host::interrupts::q35 && function >> 8 == 0 && device >= 25
-                   ? 0
-                   : device;
+        return machine_.kind == hw::chipset::q35 && function >> 8 == 0 && device >= 25 ? 0 : device;
     }
 
     void route_interrupt(const bus& here, u32 function) {
-        if (machine_.pins == host::interrupts::unknown)
+        if (machine_.kind == hw::chipset::no_pci)
             return;
         const u32 value = config_.read(function, reg_interrupt);
         const u32 pin = value >> 8 & 0xff;
         if (pin == 0 || pin > 4)
             return;
-        const u32 line = interrupt_lines >> (pin - 1 + turn(function) + here.turn) % 4 * 8 & 0xff;
+        const u32 line =
+            hw::interrupt_routes >> (pin - 1 + turn(function) + here.turn) % 4 * 8 & 0xff;
         config_.write(function, reg_interrupt, (value & 0xffffff00) | line);
     }
 
@@ -269,25 +258,23 @@ class scanner {
     void reserve(u32 function, u32 at, resource* windows) {
         constexpr u32 unset = 0xffffffff;
         const auto wish = [&](u32 offset) { return config_.read(function, at + offset); };
-        const auto wide_wish = [&](u32 offset) {
-            return u64{wish(offset + 4)} << 32 | wish(offset);
+        const auto keep = [&](u32 window, u32 size) {
+            if (size != unset)
+                windows[window].spare = size < most_spare ? size : most_spare;
         };
-        constexpr u64 most = u64{1} << 48, unset_64 = ~u64{0};
-        const u32 buses = wish(4), low = wish(16), prefetchable = wish(20);
-        const u64 io = wide_wish(8), high = wide_wish(24);
+        const u32 buses = wish(4);
         if (buses < bus_limit)
             windows[0].note = static_cast<u8>(buses);
-        if (io <= 0x10000)
-            windows[0].spare = io;
+        keep(0, wish(8));
+        keep(1, pages(wish(16)));
+        const u32 low = wish(20);
+        keep(2, low == unset ? pages(wish(24)) | wish(28) << (32 - page_shift) : pages(low));
         if (low != unset)
-            windows[1].spare = low;
-        if (prefetchable != unset) {
-            windows[2].spare = prefetchable;
-            windows[2].may_be_high = windows[2].may_be_high && prefetchable == 0;
-        } else if (high != unset_64 && high < most) {
-            windows[2].spare = high;
-        }
+            windows[2].may_be_high = false;
     }
+
+    /// All ones stay so.
+    static u32 pages(u32 size) { return size == 0xffffffff ? size : size >> page_shift; }
 
     /// Gives the bus behind the bridge of window `first` a number, and finds what is on it. Until
     /// leave(), every number up to `limit` leads there.

@@ -31,23 +31,37 @@ enum class pool : u8 {
     none,  ///< nowhere
 };
 
+/// I/O is counted in bytes, memory in pages: 32 bits do, and are half the code.
+inline constexpr u32 page_shift = 12;
+
+/// No memory is given at or above this: 8 TiB.
+inline constexpr u32 end_of_pages = 1u << 31;
+
+/// [begin, end), in bytes of I/O or pages of memory.
+struct extent {
+    u32 begin;
+    u32 end;
+};
+
 /// A BAR, an expansion ROM or a window of a bridge.
 struct resource {
-    u64 size;      ///< bytes; 0 for a window that is closed
-    u64 address;   ///< what plan() gives; 0: none
-    u64 spare;     ///< window: room for what may come later
+    u32 size;      ///< 0 for a window that is closed
+    u32 address;   ///< what plan() gives; 0: none
+    u32 spare;     ///< window: room for what may come later, at most 1 << 30
     u16 function;  ///< bus in bits 15:8, device in 7:3, function in 2:0
     u8 reg;        ///< where in configuration space
     pool from;
-    u8 shift;          ///< of the alignment, 1 << shift
-    u8 child;          ///< window: the bus behind it, 0 where that has no number; else 0
-    u8 note;           ///< window: what scanner knows of the bus that has no number yet
-    bool is_window;    ///< of a bridge: io, low and high stand one behind the other
+    u8 shift;        ///< of the alignment, 1 << shift, at most 31
+    u8 child;        ///< window: the bus behind it, 0 where that has no number; else 0
+    u8 note;         ///< window: what scanner knows of the bus that has no number yet
+    bool is_window;  ///< of a bridge: io, low and high stand one behind the other
+    bool is_io;
     bool is_wide;      ///< a register of 64 bits
     bool may_be_high;  ///< may lie above 4 GiB
     bool is_dropped;   ///< no room was found
 
     u32 bus() const { return function >> 8u; }
+    u64 bytes() const { return u64{size} << (is_io ? 0 : page_shift); }
 };
 
 struct bus {
