@@ -73,7 +73,7 @@ void find_high(machine& pc, pci::window_list& high) {
 }
 
 /// As QEMU's _CRS has them. I/O without the ports that QEMU keeps for itself: below 0x1000, and on
-/// pc from 0xa000 to 0xbfff (hotplug and power management, hw/acpi/pcihp.c, hw/i386/pc.c).
+/// pc some from 0xae00 to 0xb13f (hotplug and power management, hw/acpi/pcihp.c, piix4.c).
 void find_windows(machine& pc, pci::host_windows& out) {
     constexpr u32 none = ~0u;
     if (pc.bridge.kind == hw::chipset::no_pci) {
@@ -83,7 +83,7 @@ void find_windows(machine& pc, pci::host_windows& out) {
         return;
     }
     out.io.add(0xc000, 0x10000, none);
-    out.io.add(0x1000, 0xa000, none);
+    out.io.add(0x1000, pc.bridge.kind == hw::chipset::q35 ? 0xc000 : 0xa000, none);
     u32 ram_end = pc.map.low_ram_end();
     if (ram_end < hw::lowest_device_memory)
         ram_end = hw::lowest_device_memory;

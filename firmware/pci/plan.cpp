@@ -40,15 +40,17 @@ class planner {
 
     /// I/O, or memory where `first` is pool::low.
     void find_room(pool first) {
-        bool has_spare = true;
+        u32 spared = bus_limit;
         for (;;) {
-            size_windows(first, has_spare);
+            size_windows(first, spared);
             resource* const homeless = fill_roots(first);
             if (homeless == nullptr)
                 return;
-            if (!has_spare)
+            if (spared == 0) {
                 drop_largest(*homeless);
-            has_spare = !has_spare;
+                spared = bus_limit;
+            }
+            spared -= (spared + 3) / 4;
         }
     }
 
@@ -100,7 +102,8 @@ class planner {
         return homeless;
     }
 
-    void size_window(const bus& behind, pool which, bool has_spare) {
+    /// Buses from number `spared` on get no spare room.
+    void size_window(const bus& behind, pool which, u32 spared) {
         auto& window = this->window(behind, which);
         if (window.from == pool::none)
             return;
@@ -113,7 +116,7 @@ class planner {
         const u8 unit = which == pool::io ? io_window_shift : memory_window_shift;
         u8 shift = unit;
         u32 size = inside.next;
-        if (has_spare && window.spare != 0) {
+        if (window.child < spared && window.spare != 0) {
             // A link has one device; a bus takes one more.
             if (which != pool::io && !behind.has_one_slot)
                 size += window.spare;
@@ -131,14 +134,14 @@ class planner {
     }
 
     /// Every window, the innermost first: those have the higher numbers.
-    void size_windows(pool first, bool has_spare) {
+    void size_windows(pool first, u32 spared) {
         for (u32 number = bus_limit; number-- > 0;) {
             const bus& behind = devices_.buses[number];
             if (!behind.exists || behind.is_root)
                 continue;
-            size_window(behind, first, has_spare);
+            size_window(behind, first, spared);
             if (first == pool::low)
-                size_window(behind, pool::high, has_spare);
+                size_window(behind, pool::high, spared);
         }
     }
 

@@ -248,10 +248,8 @@ class scanner {
         const u32 type = flags >> 4 & 0xf;
         const bool is_link = type == root_port || type == downstream;
         windows[2].note = is_link ? 1 : 0;
-        if (is_link || type != to_pci)
-            windows[0].spare = 0;
         if (type != to_pci && !(is_link && (flags & slot) != 0))
-            windows[1].spare = windows[2].spare = 0;
+            windows[0].spare = windows[1].spare = windows[2].spare = 0;
     }
 
     /// The I/O window notes how many buses are to be kept.

@@ -246,6 +246,8 @@ def host_windows(machine: str, low_ram_end: int, high_begin: int = FOUR_GIB,
         return {IO: [], LOW: [Range(0xC0000000, 0xE0000000), Range(3 << address_bits - 2,
                                                                    1 << address_bits)]}
     low = [Range(max(low_ram_end, 2 * GIB), 0xFEC00000)]
+    io = [Range(0x1000, 0xAE00), Range(0xB140, 0x10000)]
     if machine == "q35":
+        io = [Range(0x1000, 0x10000)]
         low = [Range(max(low_ram_end, 2 * GIB), 0xB0000000), Range(0xC0000000, 0xFEC00000)]
-    return {IO: [Range(0x1000, 0xA000), Range(0xC000, 0x10000)], LOW: [*low, high]}
+    return {IO: io, LOW: [*low, high]}
