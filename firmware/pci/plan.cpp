@@ -40,7 +40,10 @@ class planner {
 
     /// I/O, or memory where `first` is pool::low.
     void find_room(pool first) {
-        u32 spared = bus_limit;
+        u32 highest = bus_limit;
+        while (highest > 0 && !devices_.buses[highest - 1].exists)
+            highest--;
+        u32 spared = highest;
         for (;;) {
             size_windows(first, spared);
             resource* const homeless = fill_roots(first);
@@ -48,7 +51,7 @@ class planner {
                 return;
             if (spared == 0) {
                 drop_largest(*homeless);
-                spared = bus_limit;
+                spared = highest;
             }
             spared -= (spared + 3) / 4;
         }
