@@ -80,6 +80,17 @@ class fake_machine {
         log_.push_back("wrmsr " + hex(index) + " " + hex(value));
     }
 
+    /// Each reading is `tick` later.
+    void set_tsc(u64 first, u64 tick) {
+        tsc_ = first;
+        tick_ = tick;
+    }
+    u64 read_tsc() {
+        const u64 now = tsc_;
+        tsc_ += tick_;
+        return now;
+    }
+
   private:
     u32 in(const char* how, u16 port) {
         log_.push_back(std::string(how) + " " + hex(port));
@@ -110,6 +121,8 @@ class fake_machine {
     std::map<u16, std::string> text_;
     access_log log_;
     bool mmio_ = false;
+    u64 tsc_ = 0;
+    u64 tick_ = 0;
 };
 
 static_assert(hw::machine<fake_machine>);
