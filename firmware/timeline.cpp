@@ -10,19 +10,12 @@ namespace {
 constexpr text step_names[step_count] = {"reset",   "chipset", "platform", "tables",
                                          "loading", "loaded",  "entry"};
 
-tables::boot_times in_nanoseconds(const timeline& times, u32 khz) {
-    tables::boot_times result{.tsc_khz = khz, .tsc_at_reset = times.tsc[0], .nanoseconds = {}};
-    for (u32 i = 0; i < step_count; i++)
-        result.nanoseconds[i] = hw::nanoseconds(times.tsc[i] - times.tsc[0], khz);
-    return result;
-}
-
-void print(machine& pc, const tables::boot_times& times, text source) {
-    hw::say_on_debug_port(pc.hardware, {sentences::timeline_frequency, source, {times.tsc_khz}});
+void print(machine& pc, const abi::boot_steps_record& steps, text source) {
+    hw::say_on_debug_port(pc.hardware, {sentences::timeline_frequency, source, {steps.tsc_khz}});
     for (u32 i = 0; i < step_count; i++)
         hw::say_on_debug_port(
             pc.hardware,
-            {sentences::timeline_step, step_names[i], {times.nanoseconds[i], pc.times.tsc[i]}});
+            {sentences::timeline_step, step_names[i], {steps.nanoseconds[i], pc.times.tsc[i]}});
 }
 
 void print_without_frequency(machine& pc) {
@@ -33,10 +26,10 @@ void print_without_frequency(machine& pc) {
 }
 
 void report(machine& pc, const tables::acpi_tables& acpi, const hw::tsc_frequency& frequency) {
-    const auto times = in_nanoseconds(pc.times, frequency.khz);
-    tables::publish_fpdt(times, acpi, pc.work);
+    const auto steps = tables::steps_in_nanoseconds(pc.times, frequency.khz);
+    tables::publish_fpdt(steps, acpi, pc.work);
     if (pc.asked.timeline)
-        print(pc, times, frequency.source);
+        print(pc, steps, frequency.source);
 }
 
 }  // namespace

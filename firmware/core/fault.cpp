@@ -32,10 +32,10 @@ class writer {
     }
 
     void put_decimal(u64 value) {
-        const division parts = divide(value, 10);
-        if (parts.quotient != 0)
-            put_decimal(parts.quotient);
-        put(static_cast<char>('0' + parts.remainder));
+        const u64 tens = divide(value, 10);
+        if (tens != 0)
+            put_decimal(tens);
+        put(static_cast<char>('0' + static_cast<u32>(value) - static_cast<u32>(tens) * 10));
     }
 
     usize length() const { return length_; }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tables/fpdt.hpp"
 
+#include "hw/tsc.hpp"
+
 namespace mayfly::tables {
 namespace {
 
@@ -9,40 +11,36 @@ void set_checksum(u8& checksum, const_bytes of) {
     checksum = static_cast<u8>(0 - byte_sum(of));
 }
 
-/// A copy of the root table at `address`, with room for one entry more. Empty where that is none.
-template <typename Entry>
-bytes longer_copy(u64 address, const acpi_tables& acpi, arena& low) {
-    const u64 offset = address - low.address_of(acpi.tables.data());
+/// An RSDT or XSDT of the script's, and its entries' size.
+struct root_table {
+    u64 address;
+    u32 entry_size;
+};
+
+/// A copy of `root` in `low`, longer by an entry. Empty where that is no table, or has no room.
+bytes longer_copy(const root_table& root, const acpi_tables& acpi, arena& low) {
+    const u64 offset = root.address - low.address_of(acpi.tables.data());
     const usize at = offset < acpi.tables.size() ? static_cast<usize>(offset) : acpi.tables.size();
     const auto* header = view<abi::acpi_header>(acpi.tables, at);
     if (header == nullptr)
         return {};
     const u32 length = header->length;
-    const const_bytes table = acpi.tables.part(at, length);
-    if (table.size() < sizeof(abi::acpi_header))
+    if (length < sizeof *header || !acpi.tables.contains(at, length))
         return {};
-    const bytes copy = low.allocate(length + sizeof(Entry), 16);
+    const bytes copy = low.allocate(length + root.entry_size, 16);
     if (!copy.empty())
-        __builtin_memcpy(copy.data(), table.data(), length);
+        __builtin_memcpy(copy.data(), header, length);
     return copy;
 }
 
 /// Fills the last entry of a longer copy.
-template <typename Entry>
-void end_with(bytes root, u32 table) {
-    store<Entry>(root, root.size() - sizeof(Entry), table);
-    auto& header = *view<abi::acpi_header>(root);
-    header.length = static_cast<u32>(root.size());
-    set_checksum(header.checksum, root);
-}
-
-/// A longer copy where there is a table at all. False where there is one and no copy.
-template <typename Entry>
-bool prepare(u64 address, const acpi_tables& acpi, arena& low, bytes& copy) {
-    if (address == 0)
-        return true;
-    copy = longer_copy<Entry>(address, acpi, low);
-    return !copy.empty();
+void end_with(bytes copy, u32 entry_size, u32 table) {
+    u8* entry = copy.end() - entry_size;
+    __builtin_memset(entry, 0, entry_size);
+    reinterpret_cast<le32&>(*entry) = table;
+    auto& header = *view<abi::acpi_header>(copy);
+    header.length = static_cast<u32>(copy.size());
+    set_checksum(header.checksum, copy);
 }
 
 void link(u32 table, const acpi_tables& acpi, arena& low) {
@@ -50,21 +48,29 @@ void link(u32 table, const acpi_tables& acpi, arena& low) {
     if (first == nullptr)
         return;
     auto* second = first->revision == 0 ? nullptr : view<abi::rsdp_2>(acpi.rsdp);
-    bytes rsdt, xsdt;
-    if (!prepare<u32>(first->rsdt, acpi, low, rsdt) ||
-        !prepare<u64>(second == nullptr ? u64{0} : u64{second->xsdt}, acpi, low, xsdt))
-        return;
-    if (!rsdt.empty()) {
-        end_with<u32>(rsdt, table);
-        first->rsdt = low.address_of(rsdt.data());
+    const root_table roots[] = {{first->rsdt, sizeof(u32)},
+                                {second == nullptr ? u64{0} : u64{second->xsdt}, sizeof(u64)}};
+    bytes copies[2];
+    for (u32 i = 0; i < 2; i++) {
+        if (roots[i].address == 0)
+            continue;
+        copies[i] = longer_copy(roots[i], acpi, low);
+        if (copies[i].empty())
+            return;
     }
-    if (!xsdt.empty()) {
-        end_with<u64>(xsdt, table);
-        second->xsdt = low.address_of(xsdt.data());
+    for (u32 i = 0; i < 2; i++) {
+        if (copies[i].empty())
+            continue;
+        end_with(copies[i], roots[i].entry_size, table);
+        const u32 address = low.address_of(copies[i].data());
+        if (i == 0)
+            first->rsdt = address;
+        else
+            second->xsdt = address;
     }
-    set_checksum(first->checksum, acpi.rsdp.part(0, sizeof(abi::rsdp_1)));
+    set_checksum(first->checksum, acpi.rsdp.part(0, sizeof *first));
     if (second != nullptr)
-        set_checksum(second->extended_checksum, acpi.rsdp.part(0, sizeof(abi::rsdp_2)));
+        set_checksum(second->extended_checksum, acpi.rsdp.part(0, sizeof *second));
 }
 
 /// What stays for the guest: the table, and what it points to.
@@ -89,31 +95,38 @@ void write_header(abi::fpdt& table, u32 boot_table) {
     set_checksum(table.header.checksum, {reinterpret_cast<const u8*>(&table), sizeof table});
 }
 
-void write_boot_table(abi::basic_boot_table& table, const boot_times& times) {
+void write_boot_table(abi::basic_boot_table& table, const abi::boot_steps_record& steps) {
+    const auto at = [&steps](step done) { return steps.nanoseconds[static_cast<u32>(done)]; };
+    const le64 entry = at(step::entry);
     table.signature = abi::signature("FBPT");
     table.length = sizeof table;
     table.basic = {{abi::basic_boot_type, sizeof table.basic, 2},
                    0,
-                   times.at(step::reset),
-                   times.at(step::loading),
-                   times.at(step::loaded),
-                   times.at(step::entry),
-                   times.at(step::entry)};
-    table.steps.record = {abi::firmware_vendor_type, sizeof table.steps, 1};
-    table.steps.tsc_khz = times.tsc_khz;
-    table.steps.tsc_at_reset = times.tsc_at_reset;
-    for (u32 i = 0; i < abi::boot_steps; i++)
-        table.steps.nanoseconds[i] = times.nanoseconds[i];
+                   at(step::reset),
+                   at(step::loading),
+                   at(step::loaded),
+                   entry,
+                   entry};
+    table.steps = steps;
 }
 
 }  // namespace
 
-void publish_fpdt(const boot_times& times, const acpi_tables& acpi, arena& low) {
+abi::boot_steps_record steps_in_nanoseconds(const timeline& times, u32 tsc_khz) {
+    const u64 reset = times.tsc[static_cast<u32>(step::reset)];
+    abi::boot_steps_record steps = {
+        {abi::firmware_vendor_type, sizeof steps, 1}, tsc_khz, reset, {}};
+    for (u32 i = 0; i < abi::boot_steps; i++)
+        steps.nanoseconds[i] = hw::nanoseconds(times.tsc[i] - reset, tsc_khz);
+    return steps;
+}
+
+void publish_fpdt(const abi::boot_steps_record& steps, const acpi_tables& acpi, arena& low) {
     const bytes room = low.allocate(sizeof(performance_data), 16);
     if (room.empty())
         return;
     auto& data = *view<performance_data>(room);
-    write_boot_table(data.boot, times);
+    write_boot_table(data.boot, steps);
     write_header(data.table, low.address_of(&data.boot));
     link(low.address_of(&data.table), acpi, low);
 }

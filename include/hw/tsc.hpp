@@ -19,9 +19,9 @@ struct tsc_frequency {
 /// `ticks` of a counter of `khz`, which is not 0, in nanoseconds.
 inline u64 nanoseconds(u64 ticks, u32 khz) {
     constexpr u32 per_millisecond = 1'000'000;
-    const division milliseconds = divide(ticks, khz);
-    return milliseconds.quotient * per_millisecond +
-           divide(u64{milliseconds.remainder} * per_millisecond, khz).quotient;
+    const u64 milliseconds = divide(ticks, khz);
+    const u32 rest = static_cast<u32>(ticks) - static_cast<u32>(milliseconds) * khz;
+    return milliseconds * per_millisecond + divide(u64{rest} * per_millisecond, khz);
 }
 
 /// What KVM says of the time (Linux Documentation/virt/kvm/x86/msr.rst): a tick takes
@@ -47,7 +47,7 @@ inline u32 khz_of(const kvm_time& time) {
     if (version == 0 || version % 2 != 0 || factor == 0 || shift < -most_shift ||
         shift > most_shift)
         return 0;
-    u64 khz = divide(u64{nanoseconds_per_millisecond} << 32, factor).quotient;
+    u64 khz = divide(u64{nanoseconds_per_millisecond} << 32, factor);
     khz = shift < 0 ? khz << -shift : khz >> shift;
     return khz >> 32 == 0 ? static_cast<u32>(khz) : 0;
 }
@@ -100,8 +100,8 @@ tsc_frequency processor_tsc_frequency(Hardware& hardware) {
         return {};
     const auto ratio = hardware.cpuid(clock, 0);
     if (ratio.eax != 0 && ratio.ebx != 0 && ratio.ecx != 0) {
-        const u64 hertz = divide(u64{ratio.ecx} * ratio.ebx, ratio.eax).quotient;
-        const u64 khz = divide(hertz, 1000).quotient;
+        const u64 hertz = divide(u64{ratio.ecx} * ratio.ebx, ratio.eax);
+        const u64 khz = divide(hertz, 1000);
         if (khz >> 32 == 0)
             return {static_cast<u32>(khz), "CPUID 0x15"};
     }
@@ -118,70 +118,78 @@ tsc_frequency known_tsc_frequency(Hardware& hardware, arena& work) {
 }
 
 /// A counter to measure against, that counts up under `mask`.
+template <machine Hardware>
 struct reference_counter {
     u32 hertz;
     u32 mask;
+    u32 (*read)(Hardware&);
 };
 
-inline constexpr reference_counter acpi_timer{3'579'545, 0xffffff};  // ACPI 6.5, 4.8.3.3
-inline constexpr reference_counter interval_timer{1'193'182, 0xffff};
+/// ACPI's timer (ACPI 6.5, 4.8.3.3), after prepare().
+template <machine Hardware>
+inline constexpr reference_counter<Hardware> acpi_timer{
+    3'579'545, 0xffffff,
+    [](Hardware& hardware) { return hardware.in32(power_management_base + 8); }};
 
-/// Two milliseconds of `counter`, which `read` reads, in TSC ticks; 0 kHz where it stands still for
-/// `patience` reads.
-template <machine Hardware, typename Read>
-u32 measure_once(Hardware& hardware, const reference_counter& counter, Read read) {
+inline constexpr u16 timer_data = 0x40;
+inline constexpr u16 timer_control = 0x43;
+
+/// Channel 0 of the interval timer (8254), which counts down.
+template <machine Hardware>
+inline constexpr reference_counter<Hardware> interval_timer{
+    1'193'182, 0xffff, [](Hardware& hardware) {
+        constexpr u8 latch = 0;
+        hardware.out8(timer_control, latch);
+        const u32 low = hardware.in8(timer_data);
+        return 0 - (low | u32{hardware.in8(timer_data)} << 8);
+    }};
+
+/// Two milliseconds of `counter` in TSC ticks; 0 kHz where it stands still for `patience` reads.
+template <machine Hardware>
+u32 measure_once(Hardware& hardware, const reference_counter<Hardware>& counter) {
     constexpr u32 patience = 20'000;
     const u32 wanted = counter.hertz / 500;
-    const u32 begin = read();
+    const u32 begin = counter.read(hardware);
     const u64 first = hardware.read_tsc();
     for (u32 left = patience; left != 0; left--) {
-        const u32 elapsed = (read() - begin) & counter.mask;
+        const u32 elapsed = (counter.read(hardware) - begin) & counter.mask;
         if (elapsed < wanted)
             continue;
         const u64 ticks = hardware.read_tsc() - first;
         if (ticks >> 32 != 0)
             return 0;
-        const u64 hertz = divide(ticks * counter.hertz, elapsed).quotient;
-        const u64 khz = divide(hertz, 1000).quotient;
+        const u64 khz = divide(divide(ticks * counter.hertz, elapsed), 1000);
         return khz >> 32 == 0 ? static_cast<u32>(khz) : 0;
     }
     return 0;
 }
 
 /// The middle one of three measurements: a host that looks away during one spoils that one alone.
-template <machine Hardware, typename Read>
-u32 measure(Hardware& hardware, const reference_counter& counter, Read read) {
-    const u32 a = measure_once(hardware, counter, read);
+template <machine Hardware>
+[[gnu::noinline]] u32 measure(Hardware& hardware, const reference_counter<Hardware>& counter) {
+    const u32 a = measure_once(hardware, counter);
     if (a == 0)
         return 0;
-    const u32 b = measure_once(hardware, counter, read);
-    const u32 c = measure_once(hardware, counter, read);
+    const u32 b = measure_once(hardware, counter);
+    const u32 c = measure_once(hardware, counter);
     const u32 low = a < b ? a : b, high = a < b ? b : a;
     return c < low ? low : c < high ? c : high;
 }
 
-/// Measures against ACPI's timer, on a chipset that has one (after prepare()), else or if that
-/// stands still against channel 0 of the interval timer, which it leaves counting as a PC's does.
+/// Measures against ACPI's timer, on a chipset that has one, else or if that stands still against
+/// the interval timer, which it leaves counting as a PC's does.
 template <machine Hardware>
 tsc_frequency measure_tsc_frequency(Hardware& hardware, chipset kind) {
     if (kind == chipset::i440fx || kind == chipset::q35) {
-        constexpr u16 port = power_management_base + 8;
-        const u32 khz = measure(hardware, acpi_timer, [&hardware] { return hardware.in32(port); });
+        const u32 khz = measure(hardware, acpi_timer<Hardware>);
         if (khz != 0)
             return {khz, "PM timer"};
     }
-    constexpr u16 data = 0x40, control = 0x43;
-    constexpr u8 rate_generator = 0x34, latch = 0;  // channel 0, low and high byte
-    hardware.out8(control, rate_generator);
-    hardware.out8(data, 0);  // 65,536
-    hardware.out8(data, 0);
-    return {measure(hardware, interval_timer,
-                    [&hardware] {
-                        hardware.out8(control, latch);
-                        const u32 low = hardware.in8(data);
-                        return 0 - (low | u32{hardware.in8(data)} << 8);  // it counts down
-                    }),
-            "PIT"};
+    constexpr u8 rate_generator = 0x34;  // channel 0, low and high byte
+    hardware.out8(timer_control, rate_generator);
+    hardware.out8(timer_data, 0);  // 65,536
+    hardware.out8(timer_data, 0);
+    return {measure(hardware, interval_timer<Hardware>), "PIT"};
 }
 
 }  // namespace mayfly::hw

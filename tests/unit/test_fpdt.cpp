@@ -13,9 +13,17 @@ constexpr u32 low_begin = 0x1000, low_end = 0x2000;
 constexpr u32 rsdp_at = 0x3000, tables_at = 0x4000;
 constexpr u32 rsdt_at = tables_at + 0x40, xsdt_at = tables_at + 0x80, tables_size = 0x100;
 
-const tables::boot_times times{.tsc_khz = 2'300'000,
-                               .tsc_at_reset = 0x1122334455667788,
-                               .nanoseconds = {0, 100, 200, 300, 400, 500, 0x123456789a}};
+// A counter of 1 GHz shows nanoseconds.
+constexpr u64 reset = 0x1122334455667788;
+constexpr u64 since[] = {0, 100, 200, 300, 400, 500, 0x123456789a};
+constexpr u32 khz = 1'000'000;
+
+abi::boot_steps_record steps() {
+    timeline times;
+    for (u32 i = 0; i < step_count; i++)
+        times.tsc[i] = reset + since[i];
+    return tables::steps_in_nanoseconds(times, khz);
+}
 
 struct setup {
     fakes::fake_ram ram{0x8000, 0};
@@ -43,7 +51,7 @@ struct setup {
         store<u32>(acpi.rsdp, 20, 36);
         store<u64>(acpi.rsdp, 24, xsdt);
     }
-    void publish() { tables::publish_fpdt(times, acpi, low); }
+    void publish() { tables::publish_fpdt(steps(), acpi, low); }
     const_bytes table(u32 at) { return ram.at(at, load<u32>(ram.at(at, 8), 4)); }
     /// The bytes of the RSDP, the tables and everything else that must not change.
     std::string state() {
@@ -71,10 +79,10 @@ void expect_fpdt(setup& it, u32 at) {
     EXPECT_EQ(load<u64>(boot, 40), 0x123456789au);
     EXPECT_EQ(load<u64>(boot, 48), 0x123456789au);
     EXPECT_EQ(load<u32>(boot, 56), 0x01483000u);  // ours, 72 bytes, revision 1
-    EXPECT_EQ(load<u32>(boot, 60), 2'300'000u);
-    EXPECT_EQ(load<u64>(boot, 64), 0x1122334455667788u);
+    EXPECT_EQ(load<u32>(boot, 60), khz);
+    EXPECT_EQ(load<u64>(boot, 64), reset);
     for (u32 i = 0; i < 7; i++)
-        EXPECT_EQ(load<u64>(boot, 72 + 8 * i), times.nanoseconds[i]);
+        EXPECT_EQ(load<u64>(boot, 72 + 8 * i), since[i]);
 }
 
 TEST(fpdt, goes_into_an_rsdt) {

@@ -48,9 +48,7 @@ TEST(divide, gives_quotients_of_64_bits) {
     for (const u64 dividend :
          {u64{0}, u64{7}, u64{0xffffffff}, u64{0x100000000}, ~u64{0}, u64{0x123456789abcdef0}}) {
         for (const u32 divisor : {1u, 2u, 10u, 1000u, 0x80000000u, 0xffffffffu}) {
-            const division parts = divide(dividend, divisor);
-            EXPECT_EQ(parts.quotient, dividend / divisor);
-            EXPECT_EQ(parts.remainder, dividend % divisor);
+            EXPECT_EQ(divide(dividend, divisor), dividend / divisor);
         }
     }
 }
@@ -221,8 +219,8 @@ TEST(tsc_frequency, of_timers_that_stand_still_stays_unknown) {
 u32 measured(u64 first, u64 second, u64 third) {
     fake_machine machine;
     machine.answer_tsc({0, first, 0, second, 0, third});
-    u32 timer = 0;
-    return hw::measure(machine, hw::acpi_timer, [&timer] { return timer += 35'795; });
+    machine.answer(0x608, {0, 35'795, 0, 35'795, 0, 35'795});
+    return hw::measure(machine, hw::acpi_timer<fake_machine>);
 }
 
 TEST(tsc_frequency, is_the_middle_one_of_three) {
