@@ -12,6 +12,14 @@ namespace {
 
 using tables::memory_type;
 
+/// A place that stays: in the work area, which no guest has as RAM, where that has plenty of room
+/// for `size`, else pages of the guest's. 0 where there is none.
+u32 place_smbios(machine& pc, u32 size) {
+    if (size <= pc.work.room() / 8)
+        return pc.work.address_of(pc.work.take(size).data());
+    return pc.map.claim_highest(size, page_size, tables::memory_map::top, memory_type::reserved);
+}
+
 void make_smbios(machine& pc, bytes anchor_place) {
     const hw::file anchor_file = pc.config.find(tables::smbios_anchor_file);
     if (anchor_file.size == 0)
@@ -21,9 +29,7 @@ void make_smbios(machine& pc, bytes anchor_place) {
         fail(sentences::smbios_anchor, anchor_file.size);
     u32 added = tables::bios_information_size();
     u32 size = tables_file.size + added;
-    u32 where = size < added ? 0
-                             : pc.map.claim_highest(size, page_size, tables::memory_map::top,
-                                                    memory_type::reserved);
+    u32 where = size < added ? 0 : place_smbios(pc, size);
     if (where == 0)
         fail(sentences::smbios_no_room, tables_file.size);
 
@@ -63,21 +69,22 @@ void make_mp_table(machine& pc, const hw::cpuid_registers& cpu, const_bytes acpi
 
 }  // namespace
 
-u32 make_tables(machine& pc) {
+tables::acpi_tables make_tables(machine& pc) {
     const auto cpu = pc.hardware.cpuid(1, 0);
     hw::set_memory_types(pc.hardware, pc.map.low_ram_end(), cpu.edx);
     tables::table_loader loader(pc.config, pc.map, pc.ram, pc.work);
     const auto acpi = loader.run();
     // A machine without PCI is a microvm, which QEMU describes by ACPI or else by a device tree.
-    if (pc.bridge.kind == hw::chipset::no_pci && acpi.rsdp == 0 &&
+    if (pc.bridge.kind == hw::chipset::no_pci && acpi.rsdp.empty() &&
         !pc.config.find("etc/fdt").exists())
         warn(sentences::unknown_bridge, pc.bridge.identity);
     const bytes anchors = clear_anchor_window(pc.ram);
     make_smbios(pc, anchors.part(0, mp_floating_pointer_offset));
     make_mp_table(pc, cpu, acpi.tables,
                   anchors.part(mp_floating_pointer_offset, sizeof(abi::mp_floating_pointer)));
-    log(pc, sentences::log_tables, acpi.rsdp, acpi.tables.size());
-    return acpi.rsdp;
+    log(pc, sentences::log_tables, rsdp_address(pc, acpi), acpi.tables.size());
+    mark(pc, step::tables);
+    return acpi;
 }
 
 }  // namespace mayfly

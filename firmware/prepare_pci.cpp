@@ -26,6 +26,9 @@ constexpr u32 microvm_ecam = 0xe0000000;
 constexpr u32 microvm_host_bridge = 0x00081b36;
 constexpr u32 microvm_low_begin = 0xc0000000;
 
+/// By hw::chipset: where configuration space lies in memory, 0 where it does not.
+constexpr u32 ecam_of[] = {microvm_ecam, 0, hw::q35_ecam, 0};
+
 /// Of 64 bits, 0 where there is none.
 u64 read_number(machine& pc, text name) {
     const hw::file file = pc.config.find(name);
@@ -36,77 +39,69 @@ u64 read_number(machine& pc, text name) {
     return load<u64>(content, 0);
 }
 
-/// How many pages the CPU's addresses reach; of a guest that may be fewer than the CPU says (AMD64
-/// volume 3, E.4.7, GuestPhysAddrSize).
 u32 end_of_addresses(machine& pc) {
-    constexpr u32 address_sizes = 0x80000008, most = 31 + pci::page_shift;
-    u32 bits = hw::physical_address_bits(pc.hardware);
-    if (bits > 36) {  // there is such a leaf
-        const u32 guest = pc.hardware.cpuid(address_sizes, 0).eax >> 16 & 0xff;
-        if (guest >= 32 && guest < bits)
-            bits = guest;
-    }
+    constexpr u32 most = 43;  // pci::end_of_pages
+    const u32 bits = hw::physical_address_bits(pc.hardware);
     return 1u << ((bits < most ? bits : most) - pci::page_shift);
 }
 
-/// Behind all RAM and what may become RAM, in between whatever else is there.
-void find_high(machine& pc, pci::window_list& high) {
-    constexpr u32 huge = pages(gib);
-    const u32 end = end_of_addresses(pc);
-    u64 ram_end = read_number(pc, "etc/reserved-memory-end");
-    if (ram_end < four_gib)
-        ram_end = four_gib;
-    const auto& map = pc.map;
-    for (u32 i = 0; i < map.parts(); i++) {
-        const u32 type = static_cast<u32>(map.type(i)) & ~tables::claimed;
-        if (type == static_cast<u32>(memory_type::ram) && map.part(i).end > ram_end)
-            ram_end = map.part(i).end;
+/// Behind all RAM and what may become RAM, up to what is reserved behind that.
+pci::extent find_high(machine& pc) {
+    u64 begin = read_number(pc, "etc/reserved-memory-end");
+    u32 end = end_of_addresses(pc);
+    for (u32 i = pc.map.parts(); i-- > 0;) {
+        const range part = pc.map.part(i);
+        const u32 type = static_cast<u32>(pc.map.type(i)) & ~tables::claimed;
+        if (part.begin < four_gib || type == static_cast<u32>(memory_type::ram)) {
+            if (begin < part.end)
+                begin = part.end;
+            break;
+        }
+        if (type != 0 && pages(part.begin) < end)
+            end = pages(part.begin);
     }
-    for (u32 i = 0; i < map.parts(); i++) {
-        const range part = map.part(i);
-        if (map.type(i) == memory_type::none || part.end <= ram_end)
-            continue;
-        high.add(align_up(pages(ram_end), huge), pages(part.begin), end);
-        ram_end = part.end;
-    }
-    high.add(align_up(pages(ram_end), huge), end, end);
+    if (begin < four_gib)
+        begin = four_gib;
+    return {align_up(pages(begin), pages(gib)), end};
 }
 
-/// As QEMU's _CRS has them. I/O without the ports that QEMU keeps for itself: below 0x1000, and on
-/// pc some from 0xae00 to 0xb13f (hotplug and power management, hw/acpi/pcihp.c, piix4.c).
+/// As QEMU's _CRS has them: on q35 also below ECAM. The last part below 4 GiB is tried first, as
+/// other firmware has devices there. I/O is without the ports that QEMU keeps for itself: below
+/// 0x1000, and on pc some from 0xae00 to 0xb13f (hotplug and power management, hw/acpi/pcihp.c,
+/// piix4.c).
 void find_windows(machine& pc, pci::host_windows& out) {
-    constexpr u32 none = ~0u;
+    constexpr u32 last_part = pages(0xfc000000);
     if (pc.bridge.kind == hw::chipset::no_pci) {
-        out.low.add(pages(microvm_low_begin), pages(microvm_ecam), none);
         const u32 end = end_of_addresses(pc);
-        out.high.add(end - end / 4, end, none);
+        out.low.add(pages(microvm_low_begin), pages(microvm_ecam));
+        out.high.add(end - end / 4, end);
         return;
     }
-    out.io.add(0xc000, 0x10000, none);
-    out.io.add(0x1000, pc.bridge.kind == hw::chipset::q35 ? 0xc000 : 0xa000, none);
-    u32 ram_end = pc.map.low_ram_end();
-    if (ram_end < hw::lowest_device_memory)
-        ram_end = hw::lowest_device_memory;
+    u32 ram_end = pages(pc.map.low_ram_end());
+    if (ram_end < pages(hw::lowest_device_memory))
+        ram_end = pages(hw::lowest_device_memory);
+    u32 io_end = 0xa000, begin = ram_end;
     if (pc.bridge.kind == hw::chipset::q35) {
-        out.low.add(pages(hw::q35_ecam + hw::q35_ecam_size), io_apic, none);
-        out.low.add(pages(ram_end), pages(hw::q35_ecam), none);
-    } else {
-        out.low.add(pages(ram_end), io_apic, none);
+        io_end = 0xc000;
+        begin = pages(hw::q35_ecam + hw::q35_ecam_size);
     }
-    find_high(pc, out.high);
+    out.io.add(0xc000, 0x10000);
+    out.io.add(0x1000, io_end);
+    out.low.add(begin < last_part ? last_part : begin, io_apic);
+    out.low.add(begin, last_part);
+    if (pc.bridge.kind == hw::chipset::q35)
+        out.low.add(ram_end, pages(hw::q35_ecam));
+    const pci::extent high = find_high(pc);
+    out.high.add(high.begin, high.end);
 }
 
 /// RAM for the time of the preparation: nothing of it is claimed. Empty where there is none.
 bytes claim_for_now(const machine& pc) {
-    constexpr u32 largest = 256 * kib, smallest = 16 * kib;
+    constexpr u32 size = 64 * kib;
     tables::memory_map map = pc.map;
-    for (u32 size = largest; size >= smallest; size /= 2) {
-        const u32 at =
-            map.claim_highest(size, page_size, tables::memory_map::top, memory_type::reserved);
-        if (at != 0)
-            return pc.ram.at(at, size);
-    }
-    return {};
+    const u32 at =
+        map.claim_highest(size, page_size, tables::memory_map::top, memory_type::reserved);
+    return pc.ram.at(at, at == 0 ? 0 : size);
 }
 
 #ifdef MAYFLY_PREPARE_FULL
@@ -115,60 +110,39 @@ constexpr bool prepare_fully = true;
 constexpr bool prepare_fully = false;
 #endif
 
-/// Whether the user asked for it, or else for the opposite.
-enum class wish : u8 { none, lean, full };
-
-wish read_wish(machine& pc) {
-    constexpr text name = "opt/org.mayfly/prepare";
-    const hw::file option = pc.config.find(name);
-    if (!option.exists())
-        return wish::none;
-    const bytes value = read_file(pc, name, option);
-    const text said(reinterpret_cast<const char*>(value.data()), value.size());
-    if (said == "full")
-        return wish::full;
-    if (said != "lean")
-        fail(sentences::bad_preparation, said);
-    return wish::lean;
+bool is_full(machine& pc, u32 extra_roots, const_bytes head, boot::payload_kind kind) {
+    if (pc.asked.prepare != preparation::unsaid)
+        return pc.asked.prepare == preparation::full;
+    return prepare_fully || extra_roots != 0 ||
+           (kind == boot::payload_kind::pvh_elf && !boot::is_linux(head, pc.map, pc.ram));
 }
 
 }  // namespace
 
-preparation choose_preparation(machine& pc, const_bytes head, boot::payload_kind kind) {
-    const wish asked = read_wish(pc);
-    const bool has_pci =
-        pc.bridge.kind == hw::chipset::i440fx || pc.bridge.kind == hw::chipset::q35;
-    const u32 roots = has_pci ? static_cast<u32>(read_number(pc, "etc/extra-pci-roots")) : 0;
-    if (asked == wish::lean && roots != 0)
-        warn(sentences::extra_pci_roots, roots);
-    const bool is_full = asked == wish::none ? prepare_fully || roots != 0 ||
-                                                   (kind == boot::payload_kind::pvh_elf &&
-                                                    !boot::is_linux(head, pc.map, pc.ram))
-                                             : asked == wish::full;
-    return {is_full, roots};
-}
-
-void prepare_pci(machine& pc, u32 extra_roots) {
+void prepare_pci(machine& pc, const_bytes head, boot::payload_kind payload) {
     const auto kind = pc.bridge.kind;
-    if (kind == hw::chipset::unknown)
+    const bool has_ports = kind == hw::chipset::i440fx || kind == hw::chipset::q35;
+    const u32 extra_roots =
+        has_ports ? static_cast<u32>(read_number(pc, "etc/extra-pci-roots")) : 0;
+    if (kind == hw::chipset::unknown || !is_full(pc, extra_roots, head, payload))
         return;
-    pci::config_space<hw::hardware> config(pc.hardware, kind == hw::chipset::i440fx ? 0
-                                                        : kind == hw::chipset::q35  ? hw::q35_ecam
-                                                                                    : microvm_ecam);
-    if (kind == hw::chipset::no_pci && config.read(0, pci::reg_identity) != microvm_host_bridge)
+    pci::config_space<hw::hardware> config(pc.hardware, ecam_of[static_cast<u32>(kind)]);
+    config.at(0);
+    if (kind == hw::chipset::no_pci && config.read(pci::reg_identity) != microvm_host_bridge)
         return;
     const bytes room = claim_for_now(pc);
     if (room.empty())
         return warn(sentences::pci_too_much, 0);
+    __builtin_memset(room.data(), 0, room.size());
     auto& found = *reinterpret_cast<pci::tree*>(room.data());
-    found = {};
+    found.vga = pci::bus_limit;
     found.room = {reinterpret_cast<pci::resource*>(&found + 1),
                   (room.size() - sizeof found) / sizeof(pci::resource)};
     pci::host_windows windows;
     find_windows(pc, windows);
     pci::scan(config, found, {kind, extra_roots});
     pci::plan(found, windows);
-    pci::complain(found, [&](const fault& what) { hw::say_on_debug_port(pc.hardware, what); });
+    pci::complain(found, warn);
     pci::assign(config, found);
 }
 

@@ -40,10 +40,7 @@ class planner {
 
     /// I/O, or memory where `first` is pool::low.
     void find_room(pool first) {
-        u32 highest = bus_limit;
-        while (highest > 0 && !devices_.buses[highest - 1].exists)
-            highest--;
-        u32 spared = highest;
+        u32 spared = bus_limit;
         for (;;) {
             size_windows(first, spared);
             resource* const homeless = fill_roots(first);
@@ -51,7 +48,7 @@ class planner {
                 return;
             if (spared == 0) {
                 drop_largest(*homeless);
-                spared = highest;
+                spared = bus_limit;
             }
             spared -= (spared + 3) / 4;
         }
@@ -60,11 +57,10 @@ class planner {
     /// From places in windows to addresses, parents first.
     void add_up() {
         for (auto& one : devices_.resources()) {
-            const bus& on = devices_.buses[one.bus()];
             if (one.from == pool::none || one.size == 0) {
                 one.address = 0;
-            } else if (!on.is_root) {
-                const u32 base = window(on, one.from).address;
+            } else if (!one.is_on_root) {
+                const u32 base = window(devices_.buses[one.bus()], one.from).address;
                 one.address = base == 0 ? 0 : base + one.address;
             }
         }
@@ -75,34 +71,22 @@ class planner {
         return devices_.room[behind.windows + static_cast<u32>(which)];
     }
 
-    bool is_on_root(const resource& one) const { return devices_.buses[one.bus()].is_root; }
-
     /// Gives room to what is in `from`, the largest alignment first: so nothing is lost between
     /// powers of two. Returns the first that finds none.
     resource* fill(span<resource> among, bool roots_only, pool from, span<room> rooms) {
-        u32 shifts = 0;
-        const auto is_meant = [&](const resource& one) {
-            return one.from == from && one.size != 0 && (!roots_only || is_on_root(one));
-        };
-        for (const auto& one : among) {
-            if (is_meant(one))
-                shifts |= 1u << one.shift;
-        }
-        resource* homeless = nullptr;
-        while (shifts != 0) {
-            const u8 shift = highest_bit(shifts);
-            shifts &= ~(1u << shift);
+        for (u32 shift = 32; shift-- > 0;) {
             for (auto& one : among) {
-                if (one.shift != shift || !is_meant(one))
+                if (one.shift != shift || one.from != from || one.size == 0 ||
+                    (roots_only && !one.is_on_root))
                     continue;
                 bool has_room = false;
                 for (auto& each : rooms)
                     has_room = has_room || each.give(one);
-                if (!has_room && homeless == nullptr)
-                    homeless = &one;
+                if (!has_room)
+                    return &one;
             }
         }
-        return homeless;
+        return nullptr;
     }
 
     /// Buses from number `spared` on get no spare room.
@@ -112,10 +96,8 @@ class planner {
             return;
         const auto among = devices_.on(behind);
         room inside{0, end_of_pages};
-        while (auto* const homeless = fill(among, false, which, {&inside, 1})) {
-            drop_largest(*homeless);
-            inside.next = 0;
-        }
+        if (fill(among, false, which, {&inside, 1}) != nullptr)
+            inside.next = end_of_pages;  // has no room anywhere
         const u8 unit = which == pool::io ? io_window_shift : memory_window_shift;
         u8 shift = unit;
         u32 size = inside.next;
@@ -152,23 +134,7 @@ class planner {
         room rooms[window_list::limit];
         for (u32 i = 0; i < windows.count; i++)
             rooms[i] = {windows.extents[i].begin, windows.extents[i].end};
-        const auto all = devices_.resources();
-        resource* const homeless = fill(all, true, from, {rooms, windows.count});
-        if (from != pool::low || homeless != nullptr)
-            return homeless;
-        // To the window's end, where other firmware has them too.
-        for (auto& one : all) {
-            if (one.from != from || one.size == 0 || !is_on_root(one))
-                continue;
-            for (u32 i = 0; i < windows.count; i++) {
-                const room& used = rooms[i];
-                if (one.address >= windows.extents[i].begin && one.address < used.next) {
-                    one.address += (used.end - used.next) >> used.shift << used.shift;
-                    break;
-                }
-            }
-        }
-        return nullptr;
+        return fill(devices_.resources(), true, from, {rooms, windows.count});
     }
 
     /// Returns one that has no room.
@@ -176,7 +142,7 @@ class planner {
         if (first == pool::io)
             return fill_from(windows_.io, pool::io);
         for (auto& one : devices_.resources()) {
-            if (one.from == pool::high && is_on_root(one))
+            if (one.from == pool::high && one.is_on_root)
                 one.from = pool::low;
         }
         resource* homeless;
@@ -190,7 +156,7 @@ class planner {
     bool raise_largest() {
         resource* largest = nullptr;
         for (auto& one : devices_.resources()) {
-            if (one.from == pool::low && one.may_be_high && one.size != 0 && is_on_root(one) &&
+            if (one.from == pool::low && one.may_be_high && one.size != 0 && one.is_on_root &&
                 (largest == nullptr || one.size > largest->size))
                 largest = &one;
         }
@@ -222,13 +188,6 @@ class planner {
 };
 
 }  // namespace
-
-void window_list::add(u32 begin, u32 end, u32 limit_of_end) {
-    if (end > limit_of_end)
-        end = limit_of_end;
-    if (begin < end && count < limit)
-        extents[count++] = {begin, end};
-}
 
 void plan(tree& devices, const host_windows& windows) {
     planner all(devices, windows);

@@ -125,6 +125,7 @@ void put_pci_interrupts(hw::chipset chipset, u32 io_apic, mp_writer& out) {
         u32 inputs = rotating;
         if (is_q35 && device >= 25)
             inputs = device == 30 ? e_to_h : a_to_d;
+#pragma GCC unroll 4  // half the instructions
         for (u32 pin = 0; pin < pci_pins; pin++) {
             put_interrupt(out, level, line | inputs << 24);
             inputs >>= 8;

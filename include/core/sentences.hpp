@@ -10,9 +10,6 @@ namespace mayfly::sentences {
 inline constexpr char exception[] =
     "cpu: exception in the firmware (vector %u, address %x, error code %x)";
 
-// Options.
-inline constexpr char bad_preparation[] = "opt/org.mayfly/prepare: neither lean nor full (%s)";
-
 // fw_cfg.
 inline constexpr char no_dma[] = "fw_cfg: no DMA interface (machine types before 2.5 have none)";
 inline constexpr char dma_failed[] = "fw_cfg: transfer failed (item %x, %u bytes)";
@@ -82,22 +79,25 @@ inline constexpr char elf_not_in_ram[] = "kernel: ELF segment is not in RAM (add
 inline constexpr char elf_on_work_area[] =
     "kernel: ELF segment lies on the firmware's memory (address %x, %x bytes)";
 
+// The options.
+inline constexpr char unknown_trace[] = "opt/org.mayfly/trace: neither timeline nor marks (%s)";
+inline constexpr char unknown_preparation[] = "opt/org.mayfly/prepare: neither lean nor full (%s)";
+
 // What is told on the debug port alone; the boot goes on.
 inline constexpr char unknown_bridge[] =
     "host bridge: unknown, treated as a generic PC (PCI vendor and device %x)";
-inline constexpr char extra_pci_roots[] =
-    "etc/extra-pci-roots: extra roots stay unprepared, as asked (%u)";
-inline constexpr char pci_no_room[] = "pci: no room (function %x, register %x, %x bytes)";
-inline constexpr char pci_no_bus[] = "pci: no bus number is left behind a bridge (function %x)";
-inline constexpr char pci_too_much[] =
-    "pci: too many devices, some stay unprepared (limit %u BARs and windows)";
+inline constexpr char pci_no_room[] = "pci: no room (function %x, register %x, size %x)";
+inline constexpr char pci_too_much[] = "pci: too many BARs (limit %u)";
 
 // The same, only where -fw_cfg name=opt/org.mayfly/log,string=debug asks for it.
 inline constexpr char log_tables[] = "log: tables are linked (RSDP %x, %u bytes of ACPI)";
 inline constexpr char log_linux[] = "log: entering Linux (kernel %x, initrd %x of %u bytes)";
-inline constexpr char log_pvh_linux[] =
-    "log: entering Linux by PVH (entry %x, initrd %x of %u bytes)";
-inline constexpr char log_pvh_other[] =
-    "log: entering by PVH, prepared as for Linux (entry %x, initrd %x of %u bytes)";
+inline constexpr char log_pvh[] = "log: entering by PVH (entry %x, initrd %x of %u bytes)";
+
+// The same, where -fw_cfg name=opt/org.mayfly/trace,string=timeline does.
+inline constexpr char timeline_frequency[] = "timeline: TSC runs at %u kHz (%s)";
+inline constexpr char timeline_no_frequency[] = "timeline: TSC frequency is unknown";
+inline constexpr char timeline_step[] = "timeline: %s %u ns, TSC %x";
+inline constexpr char timeline_ticks[] = "timeline: %s TSC %x";
 
 }  // namespace mayfly::sentences

@@ -21,20 +21,20 @@ inline u32 window_register(const resource& window) {
 
 template <configuration Config>
 void assign_window(Config& config, const resource& window) {
-    config.write(window.function, window.reg, window_register(window));
+    config.write(window.reg, window_register(window));
     if (!window.is_wide)
         return;
     constexpr u32 upper_begin = 0x28, upper_last = 0x2c;
     const u32 last = window.address == 0 ? 0 : window.address + window.size - 1;
-    config.write(window.function, upper_begin, window.address >> (32 - page_shift));
-    config.write(window.function, upper_last, last >> (32 - page_shift));
+    config.write(upper_begin, window.address >> (32 - page_shift));
+    config.write(upper_last, last >> (32 - page_shift));
 }
 
 template <configuration Config>
 void assign_bar(Config& config, const resource& bar) {
-    config.write(bar.function, bar.reg, bar.is_io ? bar.address : bar.address << page_shift);
+    config.write(bar.reg, bar.is_io ? bar.address : bar.address << page_shift);
     if (bar.is_wide)
-        config.write(bar.function, bar.reg + 4u, bar.address >> (32 - page_shift));
+        config.write(bar.reg + 4u, bar.address >> (32 - page_shift));
 }
 
 /// What plan() gave. A BAR that got nothing is 0, which QEMU does not decode.
@@ -45,19 +45,19 @@ void assign(Config& config, const tree& found) {
     constexpr u32 pass_vga = 1u << 19;
     const auto all = found.resources();
     for (const resource* one = all.begin(); one != all.end(); one++) {
+        config.at(one->function);
         if (one->is_window)
             assign_window(config, *one);
         else
             assign_bar(config, *one);
-        const resource* const next = one + 1;
-        if (next != all.end() && next->function == one->function)
+        // Behind the last one there are zeros, which stand for the host bridge.
+        if (one[1].function == one->function)
             continue;
         // A bridge passes on what devices behind it ask for only if it is a master itself.
-        config.write(one->function, reg_command, one->is_window ? decode | master : decode);
+        config.write(reg_command, one->is_window ? decode | master : decode);
         if (one->is_window && one->child != 0 && found.vga >= one->child &&
             found.vga <= found.buses[one->child].last)
-            config.write(one->function, reg_interrupt,
-                         config.read(one->function, reg_interrupt) | pass_vga);
+            config.write(reg_interrupt, config.read(reg_interrupt) | pass_vga);
     }
 }
 

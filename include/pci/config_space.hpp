@@ -7,47 +7,53 @@
 
 namespace mayfly::pci {
 
-/// `function` is the bus in bits 15:8, the device in 7:3 and the function in 2:0; `offset` a
-/// multiple of 4 below 256.
+/// The registers of one function at a time; `offset` is a multiple of 4 below 256.
 template <hw::machine Hardware>
 class config_space {
   public:
     /// `ecam` is where it lies in memory, 0 for mechanism 1.
     config_space(Hardware& hardware, u32 ecam) : hardware_(hardware), ecam_(ecam) {}
 
+    /// Goes to a function: its bus in bits 15:8, its device in 7:3, its function in 2:0.
+    void at(u32 function) { here_ = ecam_ != 0 ? ecam_ | function << 12 : enable | function << 8; }
+
     /// One access, or two by mechanism 1; there one where the last one was of the same register.
-    [[gnu::noinline]] u32 read(u32 function, u32 offset) {
+    [[gnu::noinline]] u32 read(u32 offset) {
         if (ecam_ != 0)
-            return hardware_.read_mmio32(ecam_ | function << 12 | offset);
-        select(function, offset);
+            return hardware_.read_mmio32(here_ | offset);
+        select(offset);
         return hardware_.in32(hw::pci_data_port);
     }
 
-    [[gnu::noinline]] void write(u32 function, u32 offset, u32 value) {
+    [[gnu::noinline]] void write(u32 offset, u32 value) {
         if (ecam_ != 0)
-            return hardware_.write_mmio32(ecam_ | function << 12 | offset, value);
-        select(function, offset);
+            return hardware_.write_mmio32(here_ | offset, value);
+        select(offset);
         hardware_.out32(hw::pci_data_port, value);
     }
 
   private:
-    void select(u32 function, u32 offset) {
-        const u32 address = 1u << 31 | function << 8 | offset;
+    static constexpr u32 enable = 1u << 31;
+
+    void select(u32 offset) {
+        const u32 address = here_ | offset;
         if (address != selected_)
             hardware_.out32(hw::pci_address_port, address);
         selected_ = address;
     }
 
-    Hardware& hardware_;
+    [[no_unique_address]] Hardware& hardware_;
     u32 ecam_;
+    u32 here_ = 0;
     u32 selected_ = 0;
 };
 
 /// What scan() and assign() ask of their parameter.
 template <typename T>
 concept configuration = requires(T space, u32 function, u32 offset, u32 value) {
-    value = space.read(function, offset);
-    space.write(function, offset, value);
+    space.at(function);
+    value = space.read(offset);
+    space.write(offset, value);
 };
 
 }  // namespace mayfly::pci

@@ -14,14 +14,17 @@ struct window_list {
     u32 count = 0;
     extent extents[limit];
 
-    /// Adds what of [begin, end) lies below `limit_of_end`.
-    void add(u32 begin, u32 end, u32 limit_of_end);
+    /// An empty one is not added.
+    [[gnu::noinline]] void add(u32 begin, u32 end) {
+        if (begin < end && count < limit)
+            extents[count++] = {begin, end};
+    }
 };
 
 /// Where the host bridge passes accesses on.
 struct host_windows {
     window_list io;
-    window_list low;   ///< memory below 4 GiB, filled from the end
+    window_list low;   ///< memory below 4 GiB
     window_list high;  ///< memory above 4 GiB
 };
 

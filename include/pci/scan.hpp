@@ -21,7 +21,7 @@ inline constexpr u32 most_spare = 1u << 30;
 template <configuration Config>
 class scanner {
   public:
-    /// `found` is empty but for its room.
+    /// `found` is empty but for its room, which is zeros.
     scanner(Config& config, tree& found, const host& machine)
         : config_(config), found_(found), machine_(machine) {}
 
@@ -45,12 +45,25 @@ class scanner {
 
   private:
     static constexpr u32 slots = 32;
-    static constexpr u32 most_of_a_function = 7;  ///< six BARs and a ROM; two, a ROM and windows
+    /// Six BARs and a ROM, or two, a ROM and windows; and behind the last one there are zeros.
+    static constexpr u32 most_of_a_function = 7 + 1;
+    static constexpr u32 nothing = 0xffff;  ///< no device's vendor
 
     static constexpr u32 slot(u32 number, u32 device) { return number << 8 | device << 3; }
 
-    bool is_there(u32 function) {
-        return (config_.read(function, reg_identity) & 0xffff) != 0xffff;
+    u32 read(u32 reg) { return config_.read(reg); }
+    void write(u32 reg, u32 value) { config_.write(reg, value); }
+
+    u32 ask(u32 reg, u32 question) {
+        write(reg, question);
+        return read(reg);
+    }
+
+    /// Goes to a function and returns its identity.
+    u32 go(u32 function) {
+        function_ = function;
+        config_.at(function);
+        return read(reg_identity);
     }
 
     void add_root(u32 number) {
@@ -59,7 +72,6 @@ class scanner {
         root.has_io = machine_.kind != hw::chipset::no_pci;
         // Device 1 has PIRQ A first on i440FX.
         root.turn = machine_.kind == hw::chipset::i440fx ? 3 : 0;
-        root.last = static_cast<u8>(number);
     }
 
     /// Most have a device in slot 0, so that all numbers are tried there first. The bus of pxb-pcie
@@ -68,7 +80,8 @@ class scanner {
         u32 left = machine_.extra_roots;
         for (u32 device = 0; device < slots; device++) {
             for (u32 number = 1; number < bus_limit && left != 0; number++) {
-                if (!found_.buses[number].exists && is_there(slot(number, device))) {
+                if (!found_.buses[number].exists &&
+                    (go(slot(number, device)) & nothing) != nothing) {
                     add_root(number);
                     left--;
                 }
@@ -79,25 +92,25 @@ class scanner {
     void scan_bus(u32 number) {
         auto& here = found_.buses[number];
         here.first = static_cast<u16>(found_.count);
-        for (u32 device = 0; device < (here.has_one_slot ? 1 : slots); device++) {
+        const u32 end = slot(number, 0) + slot(0, here.has_one_slot ? 1 : slots);
+        for (u32 first = slot(number, 0); first < end; first += 8) {
             u32 functions = 1;
             for (u32 i = 0; i < functions; i++) {
-                const u32 function = slot(number, device) | i;
-                const u32 identity = config_.read(function, reg_identity);
-                if ((identity & 0xffff) == 0xffff)
+                const u32 identity = go(first | i);
+                if ((identity & nothing) == nothing)
                     continue;
-                const u32 header = config_.read(function, reg_header) >> 16;
+                const u32 header = read(reg_header) >> 16;
                 if (i == 0 && (header & 0x80) != 0)
                     functions = 8;
-                add_function(here, function, identity, header & 0x7f);
+                add_function(here, identity, header & 0x7f);
             }
         }
         here.count = static_cast<u16>(found_.count - here.first);
     }
 
-    void add_function(bus& here, u32 function, u32 identity, u32 header) {
+    void add_function(const bus& here, u32 identity, u32 header) {
         constexpr u32 host_bridge = 0x0600, vga = 0x0300;
-        const u32 device_class = config_.read(function, reg_class) >> 16;
+        const u32 device_class = read(reg_class) >> 16;
         if (device_class == host_bridge)
             return;
         if (found_.room.size() - found_.count < most_of_a_function) {
@@ -105,139 +118,130 @@ class scanner {
             return;
         }
         if (device_class == vga && found_.vga == bus_limit)
-            found_.vga = static_cast<u16>(function >> 8);
+            found_.vga = static_cast<u16>(function_ >> 8);
         // Nothing is decoded while BARs hold what they are asked with.
-        config_.write(function, reg_command, 0);
-        const bool is_bridge = header == 1;
-        if (is_bridge)
-            config_.write(function, reg_buses, 0x00ff00);  // secondary 255 to 0: no bus
-        if (header <= 1)
-            add_bars(here, function, is_bridge ? 2 : 6, is_bridge ? reg_bridge_rom : reg_rom);
-        route_interrupt(here, function);
-        set_up(function, identity);
-        if (is_bridge)
-            add_windows(here, function, identity);
+        write(reg_command, 0);
+        route_interrupt(here);
+        set_up(identity);
+        if (header == 0) {
+            add_bars(here, 6, reg_rom);
+        } else if (header == 1) {
+            write(reg_buses, 0x00ff00);  // secondary 255 to 0: no bus
+            add_bars(here, 2, reg_bridge_rom);
+            add_windows(here, identity);
+        }
     }
 
-    resource& add(u32 function, u32 reg, pool from) {
+    resource& add(u32 reg, pool from) {
         auto& added = found_.room[found_.count++];
-        added = {};
-        added.function = static_cast<u16>(function);
+        added.function = static_cast<u16>(function_);
         added.reg = static_cast<u8>(reg);
         added.from = from;
         added.is_io = from == pool::io;
+        added.is_on_root = found_.buses[added.bus()].is_root;
         return added;
     }
 
-    u32 ask(u32 function, u32 reg, u32 question) {
-        config_.write(function, reg, question);
-        return config_.read(function, reg);
-    }
-
-    /// The size is the lowest bit that can be set. A page is the least memory.
-    resource& add_bar(u32 function, u32 reg, pool from, u32 low, u32 high = 0) {
+    /// What a BAR or a ROM answers; `high` is the upper half of 64 bits. The size is the lowest bit
+    /// that can be set. A page is the least memory.
+    resource& add_bar(u32 reg, pool from, u32 low, u32 high) {
         constexpr u32 most = 31;
         u32 shift = static_cast<u32>(low != 0 ? __builtin_ctz(low) : 32 + __builtin_ctz(high));
         if (from != pool::io)
             shift = shift < page_shift ? 0 : shift - page_shift;
-        auto& added = add(function, reg, from);
+        auto& added = add(reg, from);
         added.shift = static_cast<u8>(shift < most ? shift : most);
         added.size = 1u << added.shift;
         return added;
     }
 
-    void add_bars(const bus& here, u32 function, u32 count, u32 rom) {
+    void add_bars(const bus& here, u32 count, u32 rom) {
         constexpr u32 is_io = 1u << 0, type = 3u << 1, type_64 = 2u << 1, prefetchable = 1u << 3;
-        for (u32 reg = reg_bar_0; reg < reg_bar_0 + 4 * count; reg += 4) {
-            const u32 answer = ask(function, reg, 0xffffffff);
+        constexpr u32 rom_off = 0xfffff800;
+        for (u32 i = 0; i <= count; i++) {
+            const u32 reg = i < count ? reg_bar_0 + 4 * i : rom;
+            const u32 answer = ask(reg, i < count ? ~0u : rom_off);
+            u32 low = answer & ~0xfu;
+            u32 high = 0;
+            bool is_wide = false;
+            pool from = pool::low;
             if ((answer & is_io) != 0) {
-                // The upper half need not be there.
-                if ((answer & 0xfffc) != 0)
-                    add_bar(function, reg, pool::io, answer & 0xfffc).from = io_pool(here);
+                low = answer & 0xfffc;  // the upper half need not be there
+                from = pool::io;
+            } else if ((answer & type) == type_64 && i + 1 < count) {
+                high = ask(reg + 4, ~0u);
+                i++;
+                is_wide = true;
+                if (here.has_high && ((answer & prefetchable) != 0 || here.is_root))
+                    from = pool::high;
+            }
+            if ((low | high) == 0)
                 continue;
-            }
-            const bool is_wide = (answer & type) == type_64 && reg != reg_bar_0 + 4 * (count - 1);
-            const u32 low = answer & ~0xfu;
-            const u32 high = is_wide ? ask(function, reg + 4, 0xffffffff) : 0;
-            if ((low | high) != 0) {
-                const bool is_high =
-                    is_wide && here.has_high && ((answer & prefetchable) != 0 || here.is_root);
-                auto& added = add_bar(function, reg, is_high ? pool::high : pool::low, low, high);
-                added.is_wide = is_wide;
-                added.may_be_high = is_high;
-            }
-            if (is_wide)
-                reg += 4;
+            auto& added = add_bar(reg, from, low, high);
+            added.is_wide = is_wide;
+            added.may_be_high = from == pool::high;
+            if (from == pool::io && !here.has_io)
+                added.from = pool::none;
         }
-        const u32 answer = ask(function, rom, 0xfffff800);
-        if (answer != 0)
-            add_bar(function, rom, pool::low, answer & 0xfffff800);
     }
 
-    static pool io_pool(const bus& here) { return here.has_io ? pool::io : pool::none; }
-
-    /// By which its pin is turned: the number of the device, mostly.
+    /// By which the pins of `function` are turned: the number of the device, mostly.
     u32 turn(u32 function) const {
         const u32 device = function >> 3 & (slots - 1);
         return machine_.kind == hw::chipset::q35 && function >> 8 == 0 && device >= 25 ? 0 : device;
     }
 
-    void route_interrupt(const bus& here, u32 function) {
-        if (machine_.kind == hw::chipset::no_pci)
+    void route_interrupt(const bus& here) {
+        const u32 value = read(reg_interrupt);
+        const u32 pin = (value >> 8 & 0xff) - 1;
+        if (pin >= 4 || machine_.kind == hw::chipset::no_pci)
             return;
-        const u32 value = config_.read(function, reg_interrupt);
-        const u32 pin = value >> 8 & 0xff;
-        if (pin == 0 || pin > 4)
-            return;
-        const u32 line =
-            hw::interrupt_routes >> (pin - 1 + turn(function) + here.turn) % 4 * 8 & 0xff;
-        config_.write(function, reg_interrupt, (value & 0xffffff00) | line);
+        const u32 route = (pin + turn(function_) + here.turn) % 4;
+        write(reg_interrupt, (value & ~0xffu) | (hw::interrupt_routes >> route * 8 & 0xff));
     }
 
     /// Devices of the chipset that need more than BARs.
-    void set_up(u32 function, u32 identity) {
+    void set_up(u32 identity) {
         constexpr u32 piix4_power = 0x71138086, ich9_smbus = 0x29308086;
         if (identity == piix4_power) {
-            config_.write(function, reg_interrupt,
-                          0x0109);                      // the SCI's line is 9, whatever its pin
-            config_.write(function, 0x90, 0x701);       // SMBus at 0x700
-            config_.write(function, 0xd0, 0x09 << 16);  // decoded
+            write(reg_interrupt, 0x0109);  // the SCI's line is 9, whatever its pin
+            write(0x90, 0x701);            // SMBus at 0x700
+            write(0xd0, 0x09 << 16);       // decoded
         }
         if (identity == ich9_smbus)
-            config_.write(function, 0x40, 1);  // enabled; its BAR is as any
+            write(0x40, 1);  // enabled; its BAR is as any
     }
 
-    void add_windows(const bus& here, u32 function, u32 identity) {
+    void add_windows(const bus& here, u32 identity) {
         constexpr u32 red_hat = 0x1b36;
-        const bool has_io = here.has_io && (ask(function, reg_io_window, 0xf0f0) & 0xf0) != 0;
-        const bool has_high = (config_.read(function, reg_high_window) & 0xf) == 1;
-        const u32 io = found_.count;
-        add(function, reg_io_window, has_io ? pool::io : pool::none).is_window = true;
-        add(function, reg_low_window, pool::low).is_window = true;
-        auto& high = add(function, reg_high_window,
-                         !has_high       ? pool::none
-                         : here.has_high ? pool::high
-                                         : pool::low);
-        high.is_window = high.is_wide = true;
+        const bool has_io = here.has_io && (ask(reg_io_window, 0xf0f0) & 0xf0) != 0;
+        const bool has_high = (read(reg_high_window) & 0xf) == 1;
+        auto* const windows = &add(reg_io_window, has_io ? pool::io : pool::none);
+        add(reg_low_window, pool::low);
+        auto& high = add(reg_high_window, !has_high       ? pool::none
+                                          : here.has_high ? pool::high
+                                                          : pool::low);
+        high.is_wide = true;
         high.may_be_high = here.has_high;
-        auto* const windows = &found_.room[io];
-        windows[1].spare = windows[2].spare = hotplug_memory;
-        windows[0].spare = hotplug_io;
-        read_capabilities(function, windows, (identity & 0xffff) == red_hat);
+        for (u32 i = 0; i < 3; i++) {
+            windows[i].is_window = true;
+            windows[i].spare = i == 0 ? hotplug_io : hotplug_memory;
+        }
+        read_capabilities(windows, (identity & 0xffff) == red_hat);
     }
 
     /// What kind of port it is, and QEMU's wishes for it (docs/pcie_pci_bridge.txt).
-    void read_capabilities(u32 function, resource* windows, bool may_reserve) {
-        constexpr u32 vendor = 0x09, express = 0x10;
-        u32 at = config_.read(function, reg_capabilities) & 0xfc;
+    void read_capabilities(resource* windows, bool may_reserve) {
+        constexpr u32 express = 0x10, reservation = 0x01000009, reservation_size = 32;
+        u32 at = read(reg_capabilities) & 0xfc;
         // A list cannot be longer, but may be a ring.
         for (u32 left = 48; at != 0 && left != 0; left--) {
-            const u32 value = config_.read(function, at);
+            const u32 value = read(at);
             if ((value & 0xff) == express)
                 note_port(windows, value >> 16);
-            if ((value & 0xff) == vendor && may_reserve && value >> 24 == 1 &&
-                (value >> 16 & 0xff) >= 32 && at <= 256 - 32)
-                reserve(function, at, windows);
+            if ((value & 0xff0000ff) == reservation && may_reserve &&
+                (value >> 16 & 0xff) >= reservation_size && at <= 256 - reservation_size)
+                reserve(at, windows);
             at = value >> 8 & 0xfc;
         }
     }
@@ -252,49 +256,57 @@ class scanner {
             windows[0].spare = windows[1].spare = windows[2].spare = 0;
     }
 
-    /// The I/O window notes how many buses are to be kept.
-    void reserve(u32 function, u32 at, resource* windows) {
-        constexpr u32 unset = 0xffffffff;
-        const auto wish = [&](u32 offset) { return config_.read(function, at + offset); };
-        const auto keep = [&](u32 window, u32 size) {
-            if (size != unset)
-                windows[window].spare = size < most_spare ? size : most_spare;
-        };
-        const u32 buses = wish(4);
+    /// The I/O window notes how many buses are to be kept. A size of all ones is not set.
+    void reserve(u32 at, resource* windows) {
+        constexpr u32 unset = ~0u;
+        const u32 buses = read(at + 4);
         if (buses < bus_limit)
             windows[0].note = static_cast<u8>(buses);
-        keep(0, wish(8));
-        keep(1, pages(wish(16)));
-        const u32 low = wish(20);
-        keep(2, low == unset ? pages(wish(24)) | wish(28) << (32 - page_shift) : pages(low));
+        const auto keep = [&](u32 window, u32 size) {
+            if (size != unset)
+                windows[window].spare = size % most_spare;
+        };
+        const auto pages = [&](u32 offset) {
+            const u32 size = read(at + offset);
+            return size == unset ? size : size >> page_shift;
+        };
+        keep(0, read(at + 8));
+        keep(1, pages(16));
+        const u32 low = pages(20);
+        keep(2, low);
         if (low != unset)
             windows[2].may_be_high = false;
+        else
+            keep(2, read(at + 24) >> page_shift | read(at + 28) << (32 - page_shift));
     }
-
-    /// All ones stay so.
-    static u32 pages(u32 size) { return size == 0xffffffff ? size : size >> page_shift; }
 
     /// Gives the bus behind the bridge of window `first` a number, and finds what is on it. Until
     /// leave(), every number up to `limit` leads there.
     void enter(u32 first, u32 number, u32 limit) {
         auto* const windows = &found_.room[first];
-        const auto& from = found_.buses[windows->bus()];
         auto& behind = found_.buses[number];
         behind.exists = true;
         behind.windows = static_cast<u16>(first);
         behind.has_one_slot = windows[2].note != 0;
         behind.has_io = windows[0].from != pool::none;
         behind.has_high = windows[2].from != pool::none;
-        behind.turn = static_cast<u8>(from.turn + turn(windows->function));
+        behind.turn = static_cast<u8>(found_.buses[windows->bus()].turn + turn(windows->function));
         for (u32 i = 0; i < 3; i++)
             windows[i].child = static_cast<u8>(number);
         write_buses(*windows, limit);
         scan_bus(number);
     }
 
+    /// Closes a bridge: no number is left for the bus behind it.
+    static void refuse(resource* windows) {
+        for (u32 i = 0; i < 3; i++)
+            windows[i].from = pool::none;
+        windows->is_dropped = true;
+    }
+
     void write_buses(const resource& window, u32 last) {
-        config_.write(window.function, reg_buses,
-                      window.bus() | u32{window.child} << 8 | last << 16);
+        config_.at(window.function);
+        write(reg_buses, window.bus() | u32{window.child} << 8 | last << 16);
     }
 
     /// Ends the bus at the last number behind it, or the last it keeps for later.
@@ -324,8 +336,8 @@ class scanner {
                 enter(next, at, limit);
                 next = found_.buses[at].first;
             } else if (next < end) {
-                for (u32 i = 0; i < 3; i++)
-                    found_.room[next++].from = pool::none;
+                refuse(&found_.room[next]);
+                next += 3;
             } else if (at != root) {
                 last = leave(at, last, limit);
                 next = here.windows + 3u;
@@ -340,10 +352,11 @@ class scanner {
     Config& config_;
     tree& found_;
     const host& machine_;
+    u32 function_ = 0;  ///< where the scan is
 };
 
-/// Fills `found`, which is empty but for its room. Everything in it decodes nothing and has no
-/// address afterwards; interrupt lines and bus numbers are final.
+/// Fills `found`, which is empty but for its room of zeros. Everything in it decodes nothing and
+/// has no address afterwards; interrupt lines and bus numbers are final.
 template <configuration Config>
 void scan(Config& config, tree& found, const host& machine) {
     scanner<Config>(config, found, machine).run();

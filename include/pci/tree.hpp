@@ -56,6 +56,7 @@ struct resource {
     u8 note;         ///< window: what scanner knows of the bus that has no number yet
     bool is_window;  ///< of a bridge: io, low and high stand one behind the other
     bool is_io;
+    bool is_on_root;   ///< on a bus that no bridge leads to
     bool is_wide;      ///< a register of 64 bits
     bool may_be_high;  ///< may lie above 4 GiB
     bool is_dropped;   ///< no room was found

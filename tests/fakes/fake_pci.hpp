@@ -57,18 +57,20 @@ class fake_pci {
         return one;
     }
 
-    u32 read(u32 function, u32 offset) {
+    void at(u32 function) { here_ = function; }
+
+    u32 read(u32 offset) {
         accesses++;
-        const device* found = find(function);
+        const device* found = find(here_);
         if (found == nullptr)
             return ~0u;
         const auto at = found->registers.find(offset);
         return at == found->registers.end() ? 0 : at->second;
     }
 
-    void write(u32 function, u32 offset, u32 value) {
+    void write(u32 offset, u32 value) {
         accesses++;
-        device* found = find(function);
+        device* found = find(here_);
         if (found == nullptr)
             return;
         const auto bits = found->writable.find(offset);
@@ -78,12 +80,14 @@ class fake_pci {
         now = (now & ~bits->second) | (value & bits->second);
     }
 
-    device& at(u32 function) { return *find(function); }
+    device& device_at(u32 function) { return *find(function); }
 
     std::map<u32, bus> roots;  ///< by number
     u32 accesses = 0;
 
   private:
+    u32 here_ = 0;
+
     device* find(u32 function) {
         const u32 number = function >> 8;
         for (auto& [root, devices] : roots) {

@@ -36,6 +36,7 @@ struct pci_devices {
         one.reg = reg;
         one.from = from;
         one.is_io = from == pci::pool::io;
+        one.is_on_root = found.buses[bus].is_root;
         one.is_wide = one.may_be_high = from == pci::pool::high;
         one.shift = shift;
         one.size = 1u << shift;

@@ -8,10 +8,10 @@ using namespace mayfly;
 
 extern "C" int LLVMFuzzerTestOneInput(const u8* data, usize size) {
     pci::host_windows host;
-    host.io.add(0xc000, 0x10000, ~0u);
-    host.io.add(0x1000, 0xa000, ~0u);
-    host.low.add(0xe0000, 0xfec00, ~0u);
-    host.high.add(0x140000, 1u << 28, ~0u);
+    host.io.add(0xc000, 0x10000);
+    host.io.add(0x1000, 0xa000);
+    host.low.add(0xe0000, 0xfec00);
+    host.high.add(0x140000, 1u << 28);
     usize at = 0;
     fakes::pci_devices devices(2048);
     fakes::grow(devices, [&] {

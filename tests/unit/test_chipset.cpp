@@ -36,8 +36,8 @@ TEST(chipset, is_told_by_two_accesses) {
         EXPECT_EQ(machine.log(), (access_log{"out32 0xcf8 0x80000000", "in32 0xcfc"}));
     }
     EXPECT_EQ(told({sentences::unknown_bridge, {}, {0x12345678}}),
-                    "mayfly: host bridge: unknown, treated as a generic PC (PCI vendor and device "
-                    "0x12345678)");
+              "mayfly: host bridge: unknown, treated as a generic PC (PCI vendor and device "
+              "0x12345678)");
 }
 
 TEST(chipset, prepares_i440fx) {

@@ -17,10 +17,10 @@ constexpr u32 four_gib_in_pages = 1u << 20;
 
 pci::host_windows windows_of_pc() {
     pci::host_windows out;
-    out.io.add(0xc000, 0x10000, ~0u);
-    out.io.add(0x1000, 0xa000, ~0u);
-    out.low.add(0xe0000, 0xfec00, ~0u);
-    out.high.add(0x140000, 1u << 28, ~0u);
+    out.io.add(0xc000, 0x10000);
+    out.io.add(0x1000, 0xa000);
+    out.low.add(0xe0000, 0xfec00);
+    out.high.add(0x140000, 1u << 28);
     return out;
 }
 
@@ -28,7 +28,7 @@ void expect_sound(const pci_devices& devices, const pci::host_windows& host) {
     EXPECT_EQ(fakes::fault_of(devices.found, host), "");
 }
 
-TEST(pci_plan, fills_low_memory_from_its_end) {
+TEST(pci_plan, fills_the_largest_first) {
     pci_devices devices(8);
     devices.add_bus(0, true);
     const auto& page = devices.add(0, 1, 0x10, pool::low, 0);
@@ -36,8 +36,8 @@ TEST(pci_plan, fills_low_memory_from_its_end) {
     const auto& ports = devices.add(0, 3, 0x10, pool::io, 5);
     const auto host = windows_of_pc();
     pci::plan(devices.found, host);
-    EXPECT_EQ(large.address, 0xfebe0u);
-    EXPECT_EQ(page.address, 0xfebf0u);
+    EXPECT_EQ(large.address, 0xe0000u);
+    EXPECT_EQ(page.address, 0xe0010u);
     EXPECT_EQ(ports.address, 0xc000u);
     expect_sound(devices, host);
 }
@@ -139,10 +139,9 @@ TEST(pci_plan, drops_what_is_in_the_way_and_names_it) {
     EXPECT_NE(behind.address, 0u);
     expect_sound(devices, host);
     u32 said = 0;
-    pci::complain(devices.found, [&](const fault& what) {
+    pci::complain(devices.found, [&](const char* sentence, u32 first, u32 second, u64 third) {
         said++;
-        EXPECT_EQ(told(what), "mayfly: pci: no room (function 0x118, register 0x14, 0x40000000 "
-                              "bytes)");
+        EXPECT_EQ(told({sentence, {}, {first, second, third}}), "mayfly: pci: no room (function 0x118, register 0x14, size 0x40000000)");
     });
     EXPECT_EQ(said, 1u);
 }
@@ -176,14 +175,15 @@ TEST(pci_plan, stays_below_the_last_page) {
 TEST(pci_plan, says_the_other_sentences) {
     pci_devices devices(8);
     devices.add_bus(0, true);
-    devices.add_bridge(0, 2, 0);
+    devices.add_bridge(0, 2, 0).is_dropped = true;
     devices.found.is_cut_short = true;
     std::vector<std::string> said;
-    pci::complain(devices.found, [&](const fault& what) { said.push_back(told(what)); });
+    pci::complain(devices.found, [&](const char* sentence, u32 first, u32 second, u64 third) {
+        said.push_back(told({sentence, {}, {first, second, third}}));
+    });
     EXPECT_EQ(said, (std::vector<std::string>{
-                        "mayfly: pci: too many devices, some stay unprepared (limit 8 BARs and "
-                        "windows)",
-                        "mayfly: pci: no bus number is left behind a bridge (function 0x10)"}));
+                        "mayfly: pci: too many BARs (limit 8)",
+                        "mayfly: pci: no room (function 0x10, register 0x18, size 0x1)"}));
 }
 
 TEST(pci_plan, repeats_itself_on_ten_thousand_trees) {

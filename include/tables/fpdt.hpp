@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+// The firmware performance data table, by which a guest learns when it was booted.
+#pragma once
+
+#include "abi/fpdt.hpp"
+#include "core/arena.hpp"
+#include "tables/table_loader.hpp"
+#include "timeline.hpp"
+
+namespace mayfly::tables {
+
+static_assert(step_count == abi::boot_steps);
+
+/// The steps as the guest finds them, by a counter of `tsc_khz`, which is not 0.
+abi::boot_steps_record steps_in_nanoseconds(const timeline& times, u32 tsc_khz);
+
+/// Writes an FPDT of `steps` into `low`, which must be reserved memory that stays (the guest reads
+/// it there), and puts it into QEMU's RSDT and XSDT, whichever exist: as longer copies in `low`, to
+/// which the RSDP then points. Does nothing where there is no room, or where one of them is not
+/// within the tables.
+void publish_fpdt(const abi::boot_steps_record& steps, const acpi_tables& acpi, arena& low);
+
+}  // namespace mayfly::tables
