@@ -147,7 +147,7 @@ inline constexpr reference_counter<Hardware> interval_timer{
 /// Two milliseconds of `counter` in TSC ticks; 0 kHz where it stands still for `patience` reads.
 template <machine Hardware>
 u32 measure_once(Hardware& hardware, const reference_counter<Hardware>& counter) {
-    constexpr u32 patience = 20'000;
+    constexpr u32 patience = 200'000;  // TCG needs 30,000, and a KVM exit takes 50 times as long
     const u32 wanted = counter.hertz / 500;
     const u32 begin = counter.read(hardware);
     const u64 first = hardware.read_tsc();
