@@ -132,10 +132,12 @@ def timed(data: dict, case: str, firmware: str) -> Timed | None:
     rows = [results.find_row(data, case, one) for one in (firmware, results.REFERENCE)]
     if any(row is None or "time" not in row for row in rows):
         return None
-    floor = results.find_floor(data, case)["samples_ms"]
-    if len(floor) < statistics.MIN_ROUNDS:
+    columns = [*(row["time"]["samples_ms"] for row in rows),
+               results.find_floor(data, case)["samples_ms"]]
+    rounds = min(map(len, columns))
+    if rounds < statistics.MIN_ROUNDS:
         return None
-    return Timed(*(row["time"]["samples_ms"] for row in rows), floor)
+    return Timed(*(column[:rounds] for column in columns))
 
 
 def _shares(samples: Timed, seed: int, confidence: float) -> list[float] | None:

@@ -110,7 +110,7 @@ def counts_by_name(data: dict, title: str, counts) -> list[tuple]:
         found = {name for column in columns.values() for name in column}
         order = sorted(found, key=lambda name: (-ours.get(name, 0), name))
         if columns:
-            tables.append((f"{title}, {case['machine']}: {case['title']}",
+            tables.append((f"{title}, {case['machine']}: {wording.short_title(case)}",
                            ["", *(names(data)[firmware] for firmware in columns)],
                            [[name, *(count(column.get(name, 0)) for column in columns.values())]
                             for name in order]))
@@ -229,7 +229,7 @@ def as_markdown(data: dict) -> str:
         rows = []
         for case in data["cases"]:
             if case["machine"] == machine:
-                rows.append([f"**{case['id']}**: {case['title']}", *[""] * len(HEADINGS)])
+                rows.append([f"**{case['id']}**: {wording.short_title(case)}", *[""] * len(HEADINGS)])
                 rows += _markdown_rows(data, case)
         lines += ["", f"#### {machine}", "", *_markdown_table(heading, rows)]
     lines += ["", EXPLANATION]

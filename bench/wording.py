@@ -65,10 +65,21 @@ def rounds(data: dict) -> str:
     return f"{numbers} interleaved rounds a case"
 
 
+def version(data: dict, key: str) -> str:
+    """One version with its name, which some say themselves."""
+    name, told = VERSION_NAMES[key], data["versions"][key]
+    told = told.removeprefix("QEMU emulator version ").removeprefix(f"{key} ")
+    return f"{name} {told}"
+
+
 def versions(data: dict) -> str:
     """All versions in one line."""
-    known = data["versions"]
-    return ", ".join(f"{name} {known[key]}" for key, name in VERSION_NAMES.items() if key in known)
+    return ", ".join(version(data, key) for key in VERSION_NAMES if key in data["versions"])
+
+
+def short_title(case: dict) -> str:
+    """A case's title where its machine is said already."""
+    return case["title"].removeprefix(f"{case['machine']}, ")
 
 
 def host(data: dict) -> str:
