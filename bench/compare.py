@@ -142,7 +142,8 @@ def timed(data: dict, case: str, firmware: str) -> Timed | None:
 
 def _shares(samples: Timed, seed: int, confidence: float) -> list[float] | None:
     """Resampled shares of qboot's time; None where that is not clear of the floor."""
-    times = statistics.resampled_times((samples.ours, samples.qboot), samples.floor, RESAMPLES, seed)
+    times = statistics.resampled_times((samples.ours, samples.qboot), samples.floor, RESAMPLES,
+                                       seed)
     if not statistics.is_clear_of_floor([qboot for _, qboot in times], confidence):
         return None
     return [statistics.ratio_of(ours, qboot) for ours, qboot in times]

@@ -185,7 +185,8 @@ def _base_bar(ax, place, row, measure, colour, low) -> None:
     end = value
     spread = measure.spread(row)
     if spread:
-        ax.plot([max(spread[0], low), max(spread[1], low)], [place, place], color=INK, linewidth=1.2)
+        ends = [max(end, low) for end in spread]
+        ax.plot(ends, [place, place], color=INK, linewidth=1.2)
         end = max(value, spread[1])
     ax.annotate(measure.label(row), (max(end, low), place), xytext=(4, 0), va="center",
                 textcoords="offset points", fontsize=9, fontweight="bold" if ours else "normal")
@@ -260,8 +261,8 @@ def _case_bar(ax, place, breadth, row, measure, colour, low) -> None:
     if value is None:
         marker = {"failed": "x", "refused": "o"}.get(row["status"])
         if marker:
-            ax.plot(place, low * 1.25, marker=marker, color=colour, markersize=4.5, fillstyle="none",
-                    markeredgewidth=1.4)
+            ax.plot(place, low * 1.25, marker=marker, color=colour, markersize=4.5,
+                    fillstyle="none", markeredgewidth=1.4)
         return
     ax.bar(place, max(value, low), width=breadth * 0.92, color=colour)
     spread = measure.spread(row)

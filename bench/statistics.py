@@ -39,10 +39,10 @@ def quantile(samples, share: float) -> float:
     values = sorted(samples)
     place = share * (len(values) - 1)
     below = math.floor(place)
-    above = min(below + 1, len(values) - 1)
-    if values[below] == values[above]:
-        return values[below]
-    return values[below] + (place - below) * (values[above] - values[below])
+    part = place - below
+    if part == 0 or values[below] == values[below + 1]:
+        return values[below]  # values may be infinite, whose differences are not numbers
+    return values[below] + part * (values[below + 1] - values[below])
 
 
 def median(samples) -> float:

@@ -144,7 +144,13 @@ def _fits(widths: list[int], gap: int) -> bool:
 
 
 def _cut(name: str, width: int) -> str:
-    return name.ljust(width) if len(name) <= width else f"{name[:width - 1]}~"
+    return name if len(name) <= width else f"{name[:width - 1]}~"
+
+
+def _cut_all(names_of_columns: list[str]) -> list[str]:
+    """So that the columns of many firmwares stay narrow."""
+    width = max(8, 72 // len(names_of_columns))
+    return [_cut(name, width) for name in names_of_columns]
 
 
 def _align(rows: list[list[str]]) -> list[str]:
@@ -154,7 +160,7 @@ def _align(rows: list[list[str]]) -> list[str]:
     while not _fits(widths, gap) and widths[0] > 8:
         widths[0] -= 1
     space = " " * gap
-    return [space.join([_cut(row[0], widths[0]),
+    return [space.join([_cut(row[0], widths[0]).ljust(widths[0]),
                         *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:]))]).rstrip()
             for row in rows]
 
@@ -190,7 +196,7 @@ def as_text(data: dict) -> str:
     lines = [piece for line in wording.preamble(data) for piece in _wrap(line, "  ")]
     lines += _figures_as_text(data)
     for title, heading, rows in details(data):
-        lines += ["", *_wrap(title), *_align([heading, *rows])]
+        lines += ["", *_wrap(title), *_align([_cut_all(heading), *rows])]
     lines += ["", *_wrap(EXPLANATION), "", "Mayfly in short:"]
     lines += [piece for line in summary(data) for piece in _wrap(line, "  ")]
     return "\n".join(lines) + "\n"
@@ -229,7 +235,8 @@ def as_markdown(data: dict) -> str:
         rows = []
         for case in data["cases"]:
             if case["machine"] == machine:
-                rows.append([f"**{case['id']}**: {wording.short_title(case)}", *[""] * len(HEADINGS)])
+                rows.append([f"**{case['id']}**: {wording.short_title(case)}",
+                             *[""] * len(HEADINGS)])
                 rows += _markdown_rows(data, case)
         lines += ["", f"#### {machine}", "", *_markdown_table(heading, rows)]
     lines += ["", EXPLANATION]
