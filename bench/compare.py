@@ -156,8 +156,17 @@ def _growth(was: float, is_now: float, tolerated: float) -> float:
     return is_now - (1 + tolerated) * was
 
 
+def _share(samples: Timed) -> float:
+    """As measured."""
+    ours, qboot, floor = map(statistics.median, (samples.ours, samples.qboot, samples.floor))
+    return statistics.ratio_of(ours - floor, qboot - floor)
+
+
 def time_verdict(base: Timed, new: Timed, tolerance: float, confidence: float) -> str | None:
     """faster, slower or no difference seen; None where qboot's time is not clear of the floor."""
+    if (_growth(_share(base), _share(new), tolerance) <= 0
+            and _growth(_share(new), _share(base), tolerance) <= 0):
+        return statistics.NO_DIFFERENCE  # what was measured itself lies in every interval
     was = _shares(base, statistics.SEED, confidence)
     is_now = _shares(new, statistics.SEED + 1, confidence)
     if was is None or is_now is None:

@@ -33,7 +33,7 @@ def test_names_and_figures(tmp_path):
     for text in ("What a firmware costs before the kernel runs", "Device accesses",
                  "Guest instructions", "Time", "Where Mayfly's time goes", "Mayfly", "Mayfly, full",
                  "qboot", "SeaBIOS", "OVMF", "pc", "q35", "microvm", "24", "227", "27,599",
-                 "make tables", "hand over", "3.50 ms", "debian-entry", "0 MiB", "failed",
+                 "tables", "hand over", "3.50 ms", "debian-entry", "0 MiB", "failed",
                  "milliseconds above a ROM that exits at reset"):
         assert text in found, text
     head = " ".join(found)
