@@ -112,7 +112,13 @@ def compare(ours, theirs, floor) -> dict:
 
 
 def time_figures(samples, floor, reference=None) -> dict:
-    """`time` of a row of results.json; `reference` are qboot's samples where there are any."""
+    """`time` of a row of results.json; `reference` are qboot's samples where there are any.
+
+    One that took part in the first rounds only is compared with what the others did in these.
+    """
+    rounds = len(samples) if reference is None else min(len(samples), len(reference))
+    samples, floor = samples[:rounds], floor[:rounds]
+    reference = None if reference is None else reference[:rounds]
     nothing = median(floor)
     figures = {"samples_ms": list(samples), "above_floor_ms": median(samples) - nothing,
                "spread_ms": [quartile - nothing for quartile in quartiles(samples)]}
