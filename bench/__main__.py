@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness import paths
 
-from . import cases, firmwares, host, results
+from . import cases, firmwares, host, picture, results, table
 from .kernels import Kernels, accelerator
 from .measure import Bench
 from .progress import Progress
@@ -59,7 +59,10 @@ def main() -> int:
     if choice.cases:
         data["selection"] = choice.cases
     results.save(data, choice.output)
-    progress.say(f"results are in {choice.output}")
+    pictures = [choice.output.with_suffix(suffix) for suffix in (".svg", ".png")]
+    picture.draw(data, *pictures)
+    progress.say(f"results are in {choice.output}, drawn in {pictures[0]}")
+    print(table.as_text(data), end="")
     return 0
 
 

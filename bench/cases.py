@@ -15,9 +15,9 @@ INIT = "debian-init"
 PVH = "pvh"
 PVH_INIT = "pvh-init"
 
-DEFAULT_ROUNDS = 20
+DEFAULT_ROUNDS = 25
 LARGE_ROUNDS = 10
-INIT_ROUNDS = 3
+INIT_ROUNDS = 6  # the least for an interval, see statistics.py
 BASE_ROUNDS = 40
 
 
