@@ -93,7 +93,8 @@ def summary(data: dict) -> list[str]:
         if "instructions" in ours:
             told.append(_beside("instructions", ours["instructions"], theirs.get("instructions")))
         if "to_qboot" in ours.get("time", {}):
-            told.append(f"time / qboot's {wording.ratio(ours['time'])}")
+            ratio = wording.ratio(ours["time"])
+            told.append(f"{ratio} of its time" if ratio[0].isdigit() else f"time: {ratio}")
         lines.append(f"{case['machine']}: {', '.join(told) or complaint(ours) or 'not measured'}")
     return lines
 
@@ -181,7 +182,7 @@ def _figures_as_text(data: dict) -> list[str]:
         text += ["", f" {machine} ".center(WIDTH, "="), *aligned[:2]]
         for case in data["cases"]:
             if case["machine"] == machine:
-                text += ["", *_wrap(f"{case['id']}: {case['title']}", "  ")]
+                text += ["", *_wrap(f"{case['id']}: {wording.short_title(case)}", "  ")]
                 rows = rows_of(data, case)
                 text += [] if rows else ["not measured"]
                 for row in rows:

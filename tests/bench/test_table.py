@@ -148,12 +148,25 @@ def test_timeline():
 def test_summary():
     row = results.find_row(DATA, "pc", "mayfly")
     assert table.summary(DATA)[0].startswith(
-        "pc: 24 device accesses (qboot 227), 24,000 instructions (qboot 74,000), time / qboot's "
+        "pc: 24 device accesses (qboot 227), 24,000 instructions (qboot 74,000), "
         f"{row['time']['to_qboot']['ratio']:.2f} (")
+    assert table.summary(DATA)[0].endswith(") of its time")
     assert table.summary(bare()) == ["q35: not measured"]
     data = bare()
     data["results"][0].update(status="failed", reason="no exit")
     assert table.summary(data) == ["q35: failed: no exit"]
+
+
+def test_summary_without_a_difference():
+    data = made_up.results(machines=("q35",), rounds=5)
+    assert table.summary(data)[0].endswith(", time: no difference seen")
+
+
+def test_machine_is_said_once():
+    data = bare()
+    data["cases"][0]["title"] = "q35, bzImage stub"
+    assert "\nq35: bzImage stub\n" in table.as_text(data)
+    assert "| **q35**: bzImage stub |" in table.as_markdown(data)
 
 
 def test_chosen_cases_are_named():
