@@ -35,15 +35,18 @@ void load_linux(machine& pc, const boot::linux_plan& plan, const boot::linux_tra
 }  // namespace
 
 void boot_linux(machine& pc, const_bytes head) {
-    const u32 rsdp = make_tables(pc);
+    const auto acpi = make_tables(pc);
     const auto& header = *view<abi::setup_header>(head, abi::setup_header_offset);
     const auto trailer = boot::find_trailer(header, pc.config, pc.work);
     const auto plan = boot::plan_linux(header, trailer, pc.map);
     const auto line = read_command_line(pc, header.cmdline_size, sizeof(abi::boot_params));
+    mark(pc, step::loading);
     load_linux(pc, plan, trailer);
+    mark(pc, step::loaded);
     auto& params = *reinterpret_cast<abi::boot_params*>(line.zeros);
-    boot::write_boot_params(params, header, plan, pc.map, line.address, rsdp);
+    boot::write_boot_params(params, header, plan, pc.map, line.address, rsdp_address(pc, acpi));
     log(pc, sentences::log_linux, plan.kernel, static_cast<u32>(plan.initrd), plan.initrd_size);
+    publish_timeline(pc, acpi, entry_mark::linux_image);
     boot::enter(plan.kernel, pc.work.address_of(&params), 0);
 }
 

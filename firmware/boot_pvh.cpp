@@ -29,18 +29,22 @@ void boot_pvh(machine& pc, const_bytes head) {
     const u32 entry = pc.config.read_u32(fw_cfg_key::kernel_entry);
     if (entry == 0)  // machine types before 4.0 do not load it
         fail(sentences::not_a_kernel, abi::elf_magic);
+    const auto acpi = make_tables(pc);
     boot::pvh_handover handover;
-    handover.rsdp = make_tables(pc);
+    handover.rsdp = rsdp_address(pc, acpi);
     const u32 line_size = pc.config.read_u32(fw_cfg_key::cmdline_size);
     handover.command_line = read_command_line(pc, line_size, 0).address;
     handover.initrd_size = pc.config.read_u32(fw_cfg_key::initrd_size);
+    mark(pc, step::loading);
     handover.initrd = load_initrd(pc, handover.initrd_size);
+    mark(pc, step::loaded);
     const u32 start_info = boot::write_start_info(handover, pc.map, pc.work);
-    if (pc.logs)
+    if (pc.asked.log)
         log(pc,
             boot::is_linux(head, pc.map, pc.ram) ? sentences::log_pvh_linux
                                                  : sentences::log_pvh_other,
             entry, handover.initrd, handover.initrd_size);
+    publish_timeline(pc, acpi, entry_mark::pvh);
     boot::enter(entry, 0, start_info);
 }
 

@@ -63,21 +63,22 @@ void make_mp_table(machine& pc, const hw::cpuid_registers& cpu, const_bytes acpi
 
 }  // namespace
 
-u32 make_tables(machine& pc) {
+tables::acpi_tables make_tables(machine& pc) {
     const auto cpu = pc.hardware.cpuid(1, 0);
     hw::set_memory_types(pc.hardware, pc.map.low_ram_end(), cpu.edx);
     tables::table_loader loader(pc.config, pc.map, pc.ram, pc.work);
     const auto acpi = loader.run();
     // A machine without PCI is a microvm, which QEMU describes by ACPI or else by a device tree.
-    if (pc.bridge.kind == hw::chipset::no_pci && acpi.rsdp == 0 &&
+    if (pc.bridge.kind == hw::chipset::no_pci && acpi.rsdp.empty() &&
         !pc.config.find("etc/fdt").exists())
         warn(sentences::unknown_bridge, pc.bridge.identity);
     const bytes anchors = clear_anchor_window(pc.ram);
     make_smbios(pc, anchors.part(0, mp_floating_pointer_offset));
     make_mp_table(pc, cpu, acpi.tables,
                   anchors.part(mp_floating_pointer_offset, sizeof(abi::mp_floating_pointer)));
-    log(pc, sentences::log_tables, acpi.rsdp, acpi.tables.size());
-    return acpi.rsdp;
+    log(pc, sentences::log_tables, rsdp_address(pc, acpi), acpi.tables.size());
+    mark(pc, step::tables);
+    return acpi;
 }
 
 }  // namespace mayfly

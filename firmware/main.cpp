@@ -9,15 +9,6 @@ namespace {
 using abi::fw_cfg_key;
 using boot::payload_kind;
 
-void read_log_option(machine& pc) {
-    constexpr text name = "opt/org.mayfly/log";
-    const hw::file option = pc.config.find(name);
-    if (!option.exists())
-        return;
-    const bytes value = read_file(pc, name, option);
-    pc.logs = text(reinterpret_cast<const char*>(value.data()), value.size()) == "debug";
-}
-
 /// The first bytes of the kernel file.
 const_bytes read_payload(machine& pc) {
     const bytes head = pc.work.take(boot::payload_head_size);
@@ -38,12 +29,14 @@ const_bytes read_payload(machine& pc) {
 }  // namespace
 
 /// Where the reset code comes to, with nothing known but the contract in reset.S.
-extern "C" [[noreturn]] void firmware_main() {
+extern "C" [[noreturn]] void firmware_main(u64 reset_tsc) {
     store<u32>(memory{}.at(stop_mark, sizeof(u32)), 0, 0);
     machine pc;
+    pc.times.tsc[static_cast<u32>(step::reset)] = reset_tsc;
     honour_shutdown_code(pc);
     pc.config.open();
-    read_log_option(pc);
+    read_options(pc);
+    mark(pc, step::chipset);
     const const_bytes head = read_payload(pc);
     const auto kind = boot::inspect(head);
     if (kind == payload_kind::none)
@@ -52,6 +45,7 @@ extern "C" [[noreturn]] void firmware_main() {
         hw::reset_machine();  // has QEMU load the kernel anew
     tell_limits(pc);
     prepare_platform(pc);
+    mark(pc, step::platform);
     make_memory_map(pc);
     if (kind == payload_kind::linux_image)
         boot_linux(pc, head);

@@ -8,7 +8,8 @@
 // On leaving, at firmware_main:
 //   1. protected mode, paging and caching restrictions off, interrupts off;
 //   2. flat 4 GiB segments, CS 0x10 and the others 0x18, as Linux's 32-bit entry wants them;
-//   3. the IDT below; ESP at stack_end, direction flag clear.
+//   3. the IDT below; ESP at stack_end, direction flag clear;
+//   4. EDX:EAX: the time stamp counter at the first instructions.
 
 CODE_SELECTOR = 0x10
 DATA_SELECTOR = 0x18
@@ -23,10 +24,11 @@ CR0_PE = 1
 start16:
     cli
     cld
+    rdtsc                           // EDX:EAX stay, for firmware_main
     lgdtl %cs:gdt_pointer - start16 + 0xff00
     lidtl %cs:idt_pointer - start16 + 0xff00
-    movl $CR0_PE, %eax              // CD and NW, set by a reset, go too
-    movl %eax, %cr0
+    movl $CR0_PE, %ecx              // CD and NW, set by a reset, go too
+    movl %ecx, %cr0
     ljmpl $CODE_SELECTOR, $start32
 
     .align 8
@@ -69,12 +71,12 @@ reset_vector:
     .section .text.start32, "ax"
     .code32
 start32:
-    movl $DATA_SELECTOR, %eax
-    movl %eax, %ds
-    movl %eax, %es
-    movl %eax, %fs
-    movl %eax, %gs
-    movl %eax, %ss
+    movl $DATA_SELECTOR, %ecx
+    movl %ecx, %ds
+    movl %ecx, %es
+    movl %ecx, %fs
+    movl %ecx, %gs
+    movl %ecx, %ss
     movl $stack_end, %esp
     call firmware_main
 

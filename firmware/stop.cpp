@@ -44,7 +44,7 @@ void warn(const char* sentence, u32 number) {
 }
 
 void log(machine& pc, const char* sentence, u32 first, u32 second, u32 third) {
-    if (pc.logs)
+    if (pc.asked.log)
         hw::say_on_debug_port(pc.hardware, {sentence, {}, {first, second, third}});
 }
 

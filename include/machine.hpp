@@ -7,7 +7,8 @@
 #include "hw/console.hpp"
 #include "hw/fw_cfg.hpp"
 #include "low_memory.hpp"
-#include "tables/memory_map.hpp"
+#include "tables/table_loader.hpp"
+#include "timeline.hpp"
 
 namespace mayfly {
 
@@ -21,14 +22,22 @@ inline constexpr tables::memory_map::part_begin first_mib[] = {
     {work_area_begin, tables::our_reserved},
     {mib, tables::memory_type::none}};
 
+/// What the user asked for with -fw_cfg name=opt/org.mayfly/...
+struct options {
+    bool log = false;       ///< log,string=debug: lines on the debug port
+    bool timeline = false;  ///< trace: the timeline on the debug port, and its frequency measured
+    bool marks = false;     ///< trace: each step told by ports as it is done
+};
+
 /// Lives on the stack of firmware_main().
 struct machine {
+    timeline times;
     hw::hardware hardware;
     memory ram;
     arena work{ram, work_area_begin, work_area_end};
     hw::fw_cfg<hw::hardware> config{hardware, work};
     hw::host_bridge bridge = hw::identify(hardware);
-    bool logs = false;  ///< whether the user asked for lines on the debug port
+    options asked;
     tables::memory_map map{first_mib};
 };
 
@@ -37,6 +46,27 @@ void log(machine& pc, const char* sentence, u32 first, u32 second, u32 third = 0
 
 /// Tells one line on the debug port; the boot goes on.
 void warn(const char* sentence, u32 number);
+
+/// Reads what the user asked for; stops at a word that means nothing.
+void read_options(machine& pc);
+
+/// Tells of a step by the numbers that host tools know.
+void show_mark(machine& pc, step done);
+
+/// Notes that `done` is done, now.
+[[gnu::always_inline]] inline void mark(machine& pc, step done) {
+    pc.times.tsc[static_cast<u32>(done)] = pc.hardware.read_tsc();
+    if (pc.asked.marks) [[unlikely]]
+        show_mark(pc, done);
+}
+
+/// What has a host tool know that a kernel is entered, on port 0xf4
+/// (github.com/stefano-garzarella/qemu-boot-time, benchmark.h).
+enum class entry_mark : u8 { linux_image = 3, pvh = 4 };
+
+/// Notes that the kernel is entered next, and tells of the timeline where somebody reads it: as an
+/// FPDT where there is ACPI and the frequency of the counter is known, and as was asked for.
+void publish_timeline(machine& pc, const tables::acpi_tables& acpi, entry_mark kind);
 
 /// A whole file of fw_cfg in the work area; stops where it does not fit.
 bytes read_file(machine& pc, text name, hw::file file);
@@ -57,8 +87,13 @@ void prepare_platform(machine& pc);
 /// The memory map without tables and payload.
 void make_memory_map(machine& pc);
 
-/// Memory types of the CPU, then ACPI, SMBIOS and MP table; returns where the RSDP is, 0 if none.
-u32 make_tables(machine& pc);
+/// Memory types of the CPU, then ACPI, SMBIOS and MP table.
+tables::acpi_tables make_tables(machine& pc);
+
+/// What a kernel is told of the RSDP: its address, or 0 where there is none.
+inline u32 rsdp_address(const machine& pc, const tables::acpi_tables& acpi) {
+    return acpi.rsdp.empty() ? 0 : pc.ram.address_of(acpi.rsdp.data());
+}
 
 /// No command line is longer, whatever the kernel takes.
 inline constexpr u32 most_characters = 16 * 1024 - 1;

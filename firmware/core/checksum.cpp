@@ -15,7 +15,7 @@ constexpr u32 most_at_once = 1024;
 /// `all` adds whole words, `even` only their even bytes, so `all - even` is the sum of the odd
 /// bytes in place: four instructions a word where separate bytes would take eight. By hand, because
 /// a compiler that saves space adds a jump a word.
-u32 sum_block(const u8* data, u32 size) {
+[[gnu::always_inline]] inline u32 sum_block(const u8* data, u32 size) {
     u32 all = 0;
     u32 even = 0;
     u32 word;
@@ -60,12 +60,14 @@ u8 byte_sum(const_bytes data) {
     const u8* next = data.data();
     u32 left = static_cast<u32>(data.size());
     u32 sum = 0;
-    while (left > most_at_once) {
-        sum += sum_block(next, most_at_once);
-        next += most_at_once;
-        left -= most_at_once;
-    }
-    return static_cast<u8>(sum + sum_block(next, left));
+    u32 size;
+    do {
+        size = left < most_at_once ? left : most_at_once;
+        sum += sum_block(next, size);
+        next += size;
+        left -= size;
+    } while (left != 0);
+    return static_cast<u8>(sum);
 }
 
 }  // namespace mayfly

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "core/fault.hpp"
 
+#include "core/divide.hpp"
+
 namespace mayfly {
 namespace {
 
@@ -29,10 +31,11 @@ class writer {
             put("0123456789abcdef"[value >> shift & 0xf]);
     }
 
-    void put_decimal(u32 value) {
-        if (value >= 10)
-            put_decimal(value / 10);
-        put(static_cast<char>('0' + value % 10));
+    void put_decimal(u64 value) {
+        const division parts = divide(value, 10);
+        if (parts.quotient != 0)
+            put_decimal(parts.quotient);
+        put(static_cast<char>('0' + parts.remainder));
     }
 
     usize length() const { return length_; }
@@ -85,7 +88,7 @@ usize format(const fault& what, char* buffer, usize capacity) {
         if (*next == 's')
             out.put_printable(what.item);
         else if (*next == 'u')
-            out.put_decimal(static_cast<u32>(*number++));
+            out.put_decimal(*number++);
         else
             out.put_hexadecimal(*number++);
     }

@@ -12,6 +12,26 @@ constexpr u32 signature(const char (&name)[5]) {
            static_cast<u32>(name[2]) << 16 | static_cast<u32>(name[3]) << 24;
 }
 
+/// 5.2.5.3: the root pointer as ACPI 1.0 has it (revision 0).
+struct rsdp_1 {
+    char signature[8];
+    u8 checksum;  ///< of these 20 bytes
+    char oem_id[6];
+    u8 revision;
+    le32 rsdt;
+};
+static_assert(sizeof(rsdp_1) == 20);
+
+/// The same since ACPI 2.0.
+struct rsdp_2 {
+    rsdp_1 first;
+    le32 length;
+    le64 xsdt;
+    u8 extended_checksum;  ///< of all
+    u8 reserved[3];
+};
+static_assert(sizeof(rsdp_2) == 36);
+
 /// 5.2.6: what every table but the FACS begins with.
 struct acpi_header {
     le32 signature;

@@ -8,8 +8,8 @@ namespace mayfly {
 
 /// A sentence of `core/sentences.hpp` with its item and numbers.
 struct fault {
-    /// The sentence; `%s` stands for `item`, each `%u` (decimal, of 32 bits) or `%x` (hexadecimal
-    /// with 0x, of 64) for the next of `numbers`.
+    /// The sentence; `%s` stands for `item`, each `%u` (decimal) or `%x` (hexadecimal with 0x)
+    /// for the next of `numbers`.
     const char* sentence;
     text item = {};
     u64 numbers[3] = {};

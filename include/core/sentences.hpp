@@ -79,6 +79,9 @@ inline constexpr char elf_not_in_ram[] = "kernel: ELF segment is not in RAM (add
 inline constexpr char elf_on_work_area[] =
     "kernel: ELF segment lies on the firmware's memory (address %x, %x bytes)";
 
+// The options.
+inline constexpr char unknown_trace[] = "opt/org.mayfly/trace: neither timeline nor marks (%s)";
+
 // What is told on the debug port alone; the boot goes on.
 inline constexpr char unknown_bridge[] =
     "host bridge: unknown, treated as a generic PC (PCI vendor and device %x)";
@@ -92,5 +95,11 @@ inline constexpr char log_pvh_linux[] =
     "log: entering Linux by PVH (entry %x, initrd %x of %u bytes)";
 inline constexpr char log_pvh_other[] =
     "log: entering by PVH, prepared as for Linux (entry %x, initrd %x of %u bytes)";
+
+// The same, where -fw_cfg name=opt/org.mayfly/trace,string=timeline does.
+inline constexpr char timeline_frequency[] = "timeline: TSC runs at %u kHz (%s)";
+inline constexpr char timeline_no_frequency[] = "timeline: TSC frequency is unknown";
+inline constexpr char timeline_step[] = "timeline: %s %u ns, TSC %x";
+inline constexpr char timeline_ticks[] = "timeline: %s TSC %x";
 
 }  // namespace mayfly::sentences

@@ -29,7 +29,7 @@ class span {
     }
 
     /// The elements [offset, offset + length), or an empty span where they are not all inside.
-    constexpr span part(usize offset, usize length) const {
+    [[gnu::always_inline]] constexpr span part(usize offset, usize length) const {
         if (!contains(offset, length))
             return {};
         return {first_ + offset, length};
@@ -67,7 +67,7 @@ inline void store(bytes to, usize offset, const T& value) {
 
 /// The wire structure at `offset`, in place, or null where it is not wholly inside.
 template <wire_type T>
-inline const T* view(const_bytes from, usize offset = 0) {
+[[gnu::always_inline]] inline const T* view(const_bytes from, usize offset = 0) {
     if (!from.contains(offset, sizeof(T)))
         return nullptr;
     return reinterpret_cast<const T*>(from.data() + offset);

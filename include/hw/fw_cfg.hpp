@@ -48,6 +48,24 @@ class fw_cfg {
             fail(sentences::directory_too_long, count(), abi::fw_cfg_max_files);
     }
 
+    /// True where there may be a file whose name begins with "opt/", which only a user puts there:
+    /// most boots need not look for any of ours.
+    bool has_options() const {
+        constexpr u32 options = 'o' | 'p' << 8 | 't' << 16 | u32{'/'} << 24;
+        u32 left = count();
+        if (left > files_per_page)
+            return true;
+        const auto* next = shared_.directory.files;
+        if (left == 0)
+            return false;
+        do {
+            if (load<u32>({reinterpret_cast<const u8*>(next->name), sizeof(u32)}, 0) == options)
+                return true;
+            next++;
+        } while (--left != 0);
+        return false;
+    }
+
     /// The file called `name`. A directory of more files than one page holds is read on from the
     /// device, page by page, at each such search.
     file find(text name) {

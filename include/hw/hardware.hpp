@@ -22,6 +22,7 @@ concept machine = requires(T m, u16 port, u32 address, u8 byte, u32 word, u64 wi
     m.cpuid(word, word);
     m.read_msr(word);
     m.write_msr(word, wide);
+    m.read_tsc();
 };
 
 /// The real one. It has no state; every member is one instruction.
@@ -57,8 +58,14 @@ struct hardware {
         asm volatile("rdmsr" : "=A"(value) : "c"(index));
         return value;
     }
+    /// Memory is clobbered: a register may have a hypervisor write where it points to.
     static void write_msr(u32 index, u64 value) {
-        asm volatile("wrmsr" : : "A"(value), "c"(index));
+        asm volatile("wrmsr" : : "A"(value), "c"(index) : "memory");
+    }
+    static u64 read_tsc() {
+        u64 value;
+        asm volatile("rdtsc" : "=A"(value));
+        return value;
     }
 };
 

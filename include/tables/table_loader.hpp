@@ -15,9 +15,9 @@ inline constexpr text script_file = "etc/table-loader";
 inline constexpr text tables_file = "etc/acpi/tables";
 inline constexpr text rsdp_file = "etc/acpi/rsdp";
 
-/// What is left of a run: where the RSDP is (0: none) and the tables (empty: none).
+/// What is left of a run: the RSDP and the tables, each empty where there is none.
 struct acpi_tables {
-    u32 rsdp = 0;
+    bytes rsdp;
     const_bytes tables;
 };
 
@@ -40,7 +40,7 @@ class table_loader {
 
     /// Runs the whole script, if there is one. Stops with the sentence of the first command that
     /// cannot be followed; unknown commands are skipped.
-    acpi_tables run() {
+    [[gnu::always_inline]] acpi_tables run() {
         const hw::file script = files_.find(script_file);
         if (script.size == 0)
             return {};
@@ -114,7 +114,7 @@ class table_loader {
         if (is_tables)
             result_.tables = content;
         if (name == rsdp_file)
-            result_.rsdp = address_of(placed);
+            result_.rsdp = content;
     }
 
     /// What of tables_file means anything, of `size` bytes.

@@ -38,6 +38,10 @@ class fake_machine {
         cpuid_[{leaf, subleaf}] = registers;
     }
     void set_msr(u32 index, u64 value) { msrs_[index] = value; }
+    /// Writes to an MSR are given to `hypervisor` as well.
+    void accept_msr(u32 index, std::function<void(u64)> hypervisor) {
+        msr_writes_[index] = std::move(hypervisor);
+    }
 
     const access_log& log() const { return log_; }
     /// What was written to `port` a byte at a time, as text.
@@ -78,6 +82,23 @@ class fake_machine {
     }
     void write_msr(u32 index, u64 value) {
         log_.push_back("wrmsr " + hex(index) + " " + hex(value));
+        if (const auto found = msr_writes_.find(index); found != msr_writes_.end())
+            found->second(value);
+    }
+
+    /// The next readings of the time stamp counter, in order; then it goes on as between the last
+    /// two.
+    void answer_tsc(std::deque<u64> values) { tsc_ = std::move(values); }
+    u64 read_tsc() {
+        if (tsc_.size() < 2) {
+            unexpected("reading of the time stamp counter");
+            return 0;
+        }
+        const u64 now = tsc_.front();
+        if (tsc_.size() == 2)
+            tsc_.push_back(2 * tsc_.back() - now);
+        tsc_.pop_front();
+        return now;
     }
 
   private:
@@ -107,9 +128,11 @@ class fake_machine {
     std::map<u16, std::function<void(u32)>> writes_;
     std::map<std::pair<u32, u32>, hw::cpuid_registers> cpuid_;
     std::map<u32, u64> msrs_;
+    std::map<u32, std::function<void(u64)>> msr_writes_;
     std::map<u16, std::string> text_;
     access_log log_;
     bool mmio_ = false;
+    std::deque<u64> tsc_;
 };
 
 static_assert(hw::machine<fake_machine>);

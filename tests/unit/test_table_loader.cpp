@@ -119,9 +119,9 @@ struct setup {
 
 TEST(table_loader, does_nothing_without_a_script) {
     setup none;
-    EXPECT_EQ(none.run().rsdp, 0u);
+    EXPECT_TRUE(none.run().rsdp.empty());
     setup empty;
-    EXPECT_EQ(empty.run({}).rsdp, 0u);
+    EXPECT_TRUE(empty.run({}).rsdp.empty());
     EXPECT_TRUE(empty.run().tables.empty());
 }
 
@@ -130,7 +130,7 @@ TEST(table_loader, skips_unknown_commands) {
     loader_entry unknown = {};
     loader_entry also = {};
     also.command = 0xffffffff;
-    EXPECT_EQ(it.run({unknown, also}).rsdp, 0u);
+    EXPECT_TRUE(it.run({unknown, also}).rsdp.empty());
     EXPECT_EQ(it.type_of({mib, ram_size}), memory_type::ram);
 }
 
@@ -147,9 +147,10 @@ TEST(table_loader, places_links_and_sums) {
     EXPECT_EQ(tables_at, ram_size - page_size);
     EXPECT_EQ(done.tables.size(), 100u);
     EXPECT_EQ(byte_sum(done.tables), 0);
-    EXPECT_EQ(done.rsdp % 16, 0u);
-    EXPECT_GE(done.rsdp, work_begin);
-    const bytes rsdp = it.ram.at(done.rsdp, 36);
+    const bytes rsdp = done.rsdp;
+    EXPECT_EQ(rsdp.size(), 36u);
+    EXPECT_EQ(it.ram.view().address_of(rsdp.data()) % 16, 0u);
+    EXPECT_GE(it.ram.view().address_of(rsdp.data()), work_begin);
     EXPECT_EQ(load<u32>(rsdp, 16), tables_at);
     EXPECT_EQ(load<u64>(rsdp, 24), tables_at);
     EXPECT_EQ(byte_sum(rsdp.part(0, 20)), 0);
@@ -540,8 +541,9 @@ TEST(table_loader, places_each_file_as_what_it_is) {
     EXPECT_EQ(it.type_of({log, log + 2 * page_size}), memory_type::reserved);
     EXPECT_EQ(it.type_of({log + 2 * page_size, ram_size - 2 * page_size}), memory_type::ram);
     // In the high zone it is placed as any other file is.
-    EXPECT_EQ(done.rsdp, ram_size - 2 * page_size);
-    EXPECT_EQ(it.type_of({done.rsdp, done.rsdp + page_size}), memory_type::reserved);
+    const u32 rsdp = it.ram.view().address_of(done.rsdp.data());
+    EXPECT_EQ(rsdp, ram_size - 2 * page_size);
+    EXPECT_EQ(it.type_of({rsdp, rsdp + page_size}), memory_type::reserved);
 }
 
 TEST(named_end, is_where_the_last_checksum_of_the_tables_ends) {
@@ -579,7 +581,7 @@ TEST(table_loader, runs_captured_scripts) {
         const auto done = it.run();
         const const_bytes all = done.tables;
         EXPECT_LT(all.size(), 10'000u);
-        EXPECT_EQ(byte_sum(it.ram.at(done.rsdp, 20)), 0) << name;
+        EXPECT_EQ(byte_sum(done.rsdp.part(0, 20)), 0) << name;
         for (const char* signature : {"APIC", "FACP", "DSDT"}) {
             const u32 wanted = load<u32>({reinterpret_cast<const u8*>(signature), 4}, 0);
             const auto table = tables::find_table(all, wanted);
