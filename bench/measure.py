@@ -87,11 +87,20 @@ class Bench:
 
     def _count(self, case: Case, firmware: Firmware, floor) -> dict:
         row = counts.measure(case, firmware, self._kernels, floor.result())
-        if firmware.id in OURS:
-            guest = counts.guest_of(case, firmware, self._kernels, "exit")
-            if marks := timeline.measure(guest, self._accel):
-                row["timeline"] = marks
+        if self._accel.startswith("kvm"):
+            row |= self._exits(case, firmware)
         return row
+
+    def _exits(self, case: Case, firmware: Firmware) -> dict:
+        """Exits by reason; nothing where this host cannot tell, which is said."""
+        nothing = run.Guest(case.machine, exits.FAULT_ROM, self._kernels.arguments(case, "fault"),
+                            firmware.limit)
+        try:
+            return {"exits": exits.count(counts.guest_of(case, firmware, self._kernels, "fault"),
+                                         nothing)}
+        except exits.NotOffered as reason:
+            self._progress.say(f"{case.id}, {firmware.name}: exits are not counted: {reason}")
+            return {}
 
     def _time_all(self) -> None:
         for number, case in enumerate(self._cases, 1):
@@ -110,7 +119,19 @@ class Bench:
             for firmware in self._of(case):
                 if firmware.id in failed:
                     self._fail(case, firmware, failed[firmware.id])
+                elif firmware.id in OURS and not case.to_init:
+                    self._add_timeline(case, firmware)
             self._progress.say(where)
+
+    def _add_timeline(self, case: Case, firmware: Firmware) -> None:
+        guest = counts.guest_of(case, firmware, self._kernels, "exit")
+        try:
+            marks = timeline.measure(guest, self._accel)
+        except run.NotReached as reason:
+            self._progress.say(f"{case.id}, {firmware.name}: no timeline: {reason}")
+            return
+        if marks:
+            self._rows[case.id, firmware.id]["timeline"] = marks
 
     def _add_times(self, case: Case, samples: dict) -> None:
         floor = samples[times.FLOOR]
