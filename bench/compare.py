@@ -142,7 +142,8 @@ def timed(data: dict, case: str, firmware: str) -> Timed | None:
 
 def _shares(samples: Timed, seed: int, confidence: float) -> list[float] | None:
     """Resampled shares of qboot's time; None where that is not clear of the floor."""
-    times = statistics.resampled_times((samples.ours, samples.qboot), samples.floor, RESAMPLES, seed)
+    times = statistics.resampled_times((samples.ours, samples.qboot), samples.floor, RESAMPLES,
+                                       seed)
     if not statistics.is_clear_of_floor([qboot for _, qboot in times], confidence):
         return None
     return [statistics.ratio_of(ours, qboot) for ours, qboot in times]
@@ -155,8 +156,17 @@ def _growth(was: float, is_now: float, tolerated: float) -> float:
     return is_now - (1 + tolerated) * was
 
 
+def _share(samples: Timed) -> float:
+    """As measured."""
+    ours, qboot, floor = map(statistics.median, (samples.ours, samples.qboot, samples.floor))
+    return statistics.ratio_of(ours - floor, qboot - floor)
+
+
 def time_verdict(base: Timed, new: Timed, tolerance: float, confidence: float) -> str | None:
     """faster, slower or no difference seen; None where qboot's time is not clear of the floor."""
+    if (_growth(_share(base), _share(new), tolerance) <= 0
+            and _growth(_share(new), _share(base), tolerance) <= 0):
+        return statistics.NO_DIFFERENCE  # what was measured itself lies in every interval
     was = _shares(base, statistics.SEED, confidence)
     is_now = _shares(new, statistics.SEED + 1, confidence)
     if was is None or is_now is None:

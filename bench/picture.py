@@ -185,7 +185,8 @@ def _base_bar(ax, place, row, measure, colour, low) -> None:
     end = value
     spread = measure.spread(row)
     if spread:
-        ax.plot([max(spread[0], low), max(spread[1], low)], [place, place], color=INK, linewidth=1.2)
+        ends = [max(end, low) for end in spread]
+        ax.plot(ends, [place, place], color=INK, linewidth=1.2)
         end = max(value, spread[1])
     ax.annotate(measure.label(row), (max(end, low), place), xytext=(4, 0), va="center",
                 textcoords="offset points", fontsize=9, fontweight="bold" if ours else "normal")
@@ -245,7 +246,7 @@ def draw_cases(ax, data: dict, measure: Measure, machine: str, limits, with_labe
         for number, row in enumerate(rows):
             _case_bar(ax, place + (number - (len(rows) - 1) / 2) * breadth, breadth, row, measure,
                       colours(data)[row["firmware"]], limits[0])
-    ax.set_xlim(-0.6, len(cases) - 0.4)
+    ax.set_xlim(-0.6, max(len(cases), 8) - 0.4)
     ax.grid(axis="x", visible=False)
     ax.tick_params(axis="x", length=0)
     labels = [FACTOR_LABELS[case["factor"]].format(value=case["value"] or "base")
@@ -260,8 +261,8 @@ def _case_bar(ax, place, breadth, row, measure, colour, low) -> None:
     if value is None:
         marker = {"failed": "x", "refused": "o"}.get(row["status"])
         if marker:
-            ax.plot(place, low * 1.25, marker=marker, color=colour, markersize=4.5, fillstyle="none",
-                    markeredgewidth=1.4)
+            ax.plot(place, low * 1.25, marker=marker, color=colour, markersize=4.5,
+                    fillstyle="none", markeredgewidth=1.4)
         return
     ax.bar(place, max(value, low), width=breadth * 0.92, color=colour)
     spread = measure.spread(row)
@@ -315,46 +316,55 @@ def _head(figure, data: dict) -> float:
     return 1 - (used + 0.95) / inches
 
 
+def _place(figure, top: float) -> Callable[[float, float], dict]:
+    """Makes inches below the head into what a gridspec takes."""
+    def place(begin: float, height: float) -> dict:
+        inches = figure.get_figheight()
+        return {"left": LEFT, "right": 0.985, "top": top - begin / inches,
+                "bottom": top - (begin + height) / inches}
+    return place
+
+
+def _has_factors(data: dict, machine: str) -> bool:
+    return any(case["machine"] == machine and case["factor"] != "base" for case in data["cases"])
+
+
+def draw_factors(figure, data: dict, present: list[str], place: dict) -> None:
+    """A column a machine, a line a measure."""
+    grid = figure.add_gridspec(len(MEASURES), len(present), wspace=0.1, hspace=0.16, **place)
+    for line, measure in enumerate(MEASURES):
+        limits = _limits(_values(data, measure, data["cases"]))
+        for column, machine in enumerate(present):
+            ax = figure.add_subplot(grid[line, column])
+            draw_cases(ax, data, measure, machine, limits, line == len(MEASURES) - 1)
+            if line == 0:
+                ax.set_title(f"{machine}, one factor at a time\n", loc="left", fontweight="bold",
+                             fontsize=13)
+            if column == 0:
+                ax.set_ylabel(measure.title + (", ms" if measure.title == "Time" else ""))
+            else:
+                ax.tick_params(axis="y", labelleft=False)
+
+
 def draw(data: dict, *paths) -> None:
     """Draws the picture into each file; the suffix says what kind it is."""
-    present = machines(data)
     bars = sum(len(rows_of(data, case)) for case in base_cases(data))
-    lines = max(1, sum("timeline" in row for row in data["results"]
-                       if row["firmware"] in results.OURS
-                       and row["case"] in {case["id"] for case in base_cases(data)}))
-    heights = [max(2.0, 0.27 * bars + 0.5), 0.42 * lines + 0.3, 2.5, 2.5, 2.5]
+    lines = sum("timeline" in row for case in base_cases(data) for row in rows_of(data, case))
+    with_factors = [machine for machine in machines(data) if _has_factors(data, machine)]
+    heights = (max(2.0, 0.27 * bars + 0.5), 0.42 * max(lines, 1) + 0.3,
+               8.0 if with_factors else 0.0)
     with plt.rc_context(STYLE):
-        figure = plt.figure(figsize=(WIDTH, sum(heights) + 6.0))
-        top = _head(figure, data)
-        inches = figure.get_figheight()
-
-        def part(begin: float, end: float) -> dict:
-            """Places in inches below the head, as shares of the figure."""
-            return {"top": top - begin / inches, "bottom": top - end / inches}
-
-        upper = figure.add_gridspec(1, 3, left=LEFT, right=0.985, wspace=0.12,
-                                    **part(0, heights[0]))
+        figure = plt.figure(figsize=(WIDTH, sum(heights) + (6.0 if with_factors else 4.6)))
+        place = _place(figure, _head(figure, data))
+        upper = figure.add_gridspec(1, len(MEASURES), wspace=0.12, **place(0, heights[0]))
         for number, measure in enumerate(MEASURES):
             draw_base(figure.add_subplot(upper[number]), data, measure, number == 0)
         begin = heights[0] + 1.15
-        middle = figure.add_gridspec(1, 1, left=LEFT, right=0.985,
-                                     **part(begin, begin + heights[1]))
+        middle = figure.add_gridspec(1, 1, **place(begin, heights[1]))
         draw_timeline(figure.add_subplot(middle[0]), data)
         begin += heights[1] + 1.25
-        lower = figure.add_gridspec(3, max(1, len(present)), left=LEFT, right=0.985, wspace=0.1,
-                                    hspace=0.16, **part(begin, begin + sum(heights[2:]) + 0.3))
-        for line, measure in enumerate(MEASURES):
-            values = _values(data, measure, data["cases"])
-            for column, machine in enumerate(present):
-                ax = figure.add_subplot(lower[line, column])
-                draw_cases(ax, data, measure, machine, _limits(values), line == len(MEASURES) - 1)
-                if line == 0:
-                    ax.set_title(f"{machine}, one factor at a time\n", loc="left",
-                                 fontweight="bold", fontsize=13)
-                if column == 0:
-                    ax.set_ylabel(measure.title + (", ms" if measure.title == "Time" else ""))
-                else:
-                    ax.tick_params(axis="y", labelleft=False)
+        if with_factors:
+            draw_factors(figure, data, with_factors, place(begin, heights[2]))
         for path in paths:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             metadata = {"Date": None} if str(path).endswith(".svg") else {}

@@ -39,15 +39,17 @@ def quantile(samples, share: float) -> float:
     values = sorted(samples)
     place = share * (len(values) - 1)
     below = math.floor(place)
-    above = min(below + 1, len(values) - 1)
-    if values[below] == values[above]:
-        return values[below]
-    return values[below] + (place - below) * (values[above] - values[below])
+    part = place - below
+    if part == 0 or values[below] == values[below + 1]:
+        return values[below]  # values may be infinite, whose differences are not numbers
+    return values[below] + part * (values[below + 1] - values[below])
 
 
 def median(samples) -> float:
     """The middle value, or the mean of the middle two."""
-    return quantile(samples, 0.5)
+    values = sorted(samples)  # not by quantile(): this is called a million times
+    middle = len(values) // 2
+    return values[middle] if len(values) % 2 else (values[middle - 1] + values[middle]) / 2
 
 
 def quartiles(samples) -> tuple[float, float]:

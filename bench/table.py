@@ -93,7 +93,8 @@ def summary(data: dict) -> list[str]:
         if "instructions" in ours:
             told.append(_beside("instructions", ours["instructions"], theirs.get("instructions")))
         if "to_qboot" in ours.get("time", {}):
-            told.append(f"time / qboot's {wording.ratio(ours['time'])}")
+            ratio = wording.ratio(ours["time"])
+            told.append(f"{ratio} of its time" if ratio[0].isdigit() else f"time: {ratio}")
         lines.append(f"{case['machine']}: {', '.join(told) or complaint(ours) or 'not measured'}")
     return lines
 
@@ -144,7 +145,13 @@ def _fits(widths: list[int], gap: int) -> bool:
 
 
 def _cut(name: str, width: int) -> str:
-    return name.ljust(width) if len(name) <= width else f"{name[:width - 1]}~"
+    return name if len(name) <= width else f"{name[:width - 1]}~"
+
+
+def _cut_all(names_of_columns: list[str]) -> list[str]:
+    """So that the columns of many firmwares stay narrow."""
+    width = max(8, 72 // len(names_of_columns))
+    return [_cut(name, width) for name in names_of_columns]
 
 
 def _align(rows: list[list[str]]) -> list[str]:
@@ -154,7 +161,7 @@ def _align(rows: list[list[str]]) -> list[str]:
     while not _fits(widths, gap) and widths[0] > 8:
         widths[0] -= 1
     space = " " * gap
-    return [space.join([_cut(row[0], widths[0]),
+    return [space.join([_cut(row[0], widths[0]).ljust(widths[0]),
                         *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:]))]).rstrip()
             for row in rows]
 
@@ -175,7 +182,7 @@ def _figures_as_text(data: dict) -> list[str]:
         text += ["", f" {machine} ".center(WIDTH, "="), *aligned[:2]]
         for case in data["cases"]:
             if case["machine"] == machine:
-                text += ["", *_wrap(f"{case['id']}: {case['title']}", "  ")]
+                text += ["", *_wrap(f"{case['id']}: {wording.short_title(case)}", "  ")]
                 rows = rows_of(data, case)
                 text += [] if rows else ["not measured"]
                 for row in rows:
@@ -190,7 +197,7 @@ def as_text(data: dict) -> str:
     lines = [piece for line in wording.preamble(data) for piece in _wrap(line, "  ")]
     lines += _figures_as_text(data)
     for title, heading, rows in details(data):
-        lines += ["", *_wrap(title), *_align([heading, *rows])]
+        lines += ["", *_wrap(title), *_align([_cut_all(heading), *rows])]
     lines += ["", *_wrap(EXPLANATION), "", "Mayfly in short:"]
     lines += [piece for line in summary(data) for piece in _wrap(line, "  ")]
     return "\n".join(lines) + "\n"
@@ -229,7 +236,8 @@ def as_markdown(data: dict) -> str:
         rows = []
         for case in data["cases"]:
             if case["machine"] == machine:
-                rows.append([f"**{case['id']}**: {wording.short_title(case)}", *[""] * len(HEADINGS)])
+                rows.append([f"**{case['id']}**: {wording.short_title(case)}",
+                             *[""] * len(HEADINGS)])
                 rows += _markdown_rows(data, case)
         lines += ["", f"#### {machine}", "", *_markdown_table(heading, rows)]
     lines += ["", EXPLANATION]

@@ -8,7 +8,7 @@ NOTHING = "-"  # what was not measured
 VERSION_NAMES = {"mayfly": "Mayfly", "qemu": "QEMU", "qboot": "qboot", "seabios": "SeaBIOS",
                  "ovmf": "OVMF", "kernel": "kernel", "compiler": "compiler"}
 # What Mayfly did in the time before each mark.
-STEPS = {"chipset": "know the machine", "platform": "prepare it", "tables": "make tables",
+STEPS = {"chipset": "identify", "platform": "prepare", "tables": "tables",
          "loading": "plan", "loaded": "load", "entry": "hand over"}
 
 

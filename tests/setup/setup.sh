@@ -115,6 +115,8 @@ test|lz4|lz4|have_program lz4
 test|zstd|zstd|have_program zstd
 test|shellcheck|shellcheck|have_program shellcheck
 test|git|git|have_program git
+test|jsonschema for Python|python3-jsonschema|have_python_module jsonschema
+test|Matplotlib for Python|python3-matplotlib|have_python_module matplotlib
 bench|SeaBIOS|seabios|have_file /usr/share/seabios/bios-256k.bin /usr/share/qemu/bios-256k.bin
 bench|OVMF|ovmf|have_ovmf
 bench|a g++ for this machine|g++|have_program g++
