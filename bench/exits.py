@@ -41,7 +41,8 @@ def _until_fault(guest: run.Guest) -> dict[str, int]:
         address = Path(directory, "qmp")
         words = run.command(guest, "kvm", extra=[
             "-no-shutdown", "-S", "-qmp", f"unix:{address},server=on,wait=off"])
-        with open(Path(directory, "errors"), "wb") as errors, run.Watchdog(guest.limit) as watchdog:
+        with (open(Path(directory, "errors"), "wb") as errors,
+              run.Watchdog(guest.limit) as watchdog):
             watchdog.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=errors,
                                                 stderr=errors)
             qmp = None
