@@ -2,6 +2,7 @@
 """Measures all cases with all firmwares, and makes rows of results of it."""
 
 import concurrent.futures
+import itertools
 
 from . import counts, exits, run, statistics, timeline, times
 from .cases import Case
@@ -104,30 +105,26 @@ class Bench:
 
     def _time_all(self) -> None:
         for number, case in enumerate(self._cases, 1):
-            rounds = self._rounds or case.rounds
             where = f"times, case {number} of {len(self._cases)}: {case.id}"
-            taken = 0
-
-            def seen(name):
-                nonlocal taken
-                taken += 1
-                self._progress.passing(f"{where}, run {taken}, {name}")
-
-            arguments = self._kernels.arguments(case, "exit", self._accel)
-            ready = self._of(case)
-            if not ready:
-                continue
-            samples, failed = times.take(case, ready, arguments, self._accel, rounds, seen)
-            if times.FLOOR in failed:
-                failed = {f.id: f"QEMU alone: {failed[times.FLOOR]}" for f in ready}
-            else:
-                self._add_times(case, samples)
-            for firmware in ready:
-                if firmware.id in failed:
-                    self._fail(case, firmware, failed[firmware.id])
-                elif firmware.id in OURS and not case.to_init:
-                    self._add_timeline(case, firmware)
+            if ready := self._of(case):
+                self._time(case, ready, where)
             self._progress.say(where)
+
+    def _time(self, case: Case, firmwares: list[Firmware], where: str) -> None:
+        runs = itertools.count(1)
+        arguments = self._kernels.arguments(case, "exit", self._accel)
+        samples, failed = times.take(
+            case, firmwares, arguments, self._accel, self._rounds or case.rounds,
+            lambda name: self._progress.passing(f"{where}, run {next(runs)}, {name}"))
+        if times.FLOOR in failed:
+            failed = {f.id: f"QEMU alone: {failed[times.FLOOR]}" for f in firmwares}
+        else:
+            self._add_times(case, samples)
+        for firmware in firmwares:
+            if firmware.id in failed:
+                self._fail(case, firmware, failed[firmware.id])
+            elif firmware.id in OURS and not case.to_init:
+                self._add_timeline(case, firmware)
 
     def _add_timeline(self, case: Case, firmware: Firmware) -> None:
         guest = counts.guest_of(case, firmware, self._kernels, "exit")
