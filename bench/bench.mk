@@ -11,8 +11,7 @@
 
 bench_out := build/bench
 bench_python = PYTHONPATH=tests:. "$$(tests/setup/python.sh jsonschema matplotlib)" -B -m
-# The plugin is loaded into QEMU and init is Linux's: neither is for CROSS_COMPILE's target.
-bench_gxx ?= $(if $(filter x86_64,$(shell uname -m)),g++,x86_64-linux-gnu-g++)
+# The plugin is loaded into QEMU: not for CROSS_COMPILE's target.
 bench_host_gxx ?= g++
 # Versions of QEMU's plugin interface: 1 up to 8.2, 2 in 9.0, 3 and more from 9.1 on.
 bench_plugin_api = $(shell qemu-system-x86_64 --version | sed -n \
@@ -34,13 +33,16 @@ bench-compare:
 	@$(bench_python) bench.compare $(if $(BASE),'$(BASE)',$(error BASE= names the older results)) \
 	    '$(or $(OUTPUT),$(bench_out)/results.json)'
 
-bench-build: build/fw.bin payloads $(bench_out)/executions.so $(bench_out)/init
+bench-build: build/fw.bin payloads $(bench_out)/init
+	@$(MAKE) --no-print-directory $(bench_out)/executions-$(bench_plugin_api).so
+	@ln -sf executions-$(bench_plugin_api).so $(bench_out)/executions.so
 
-$(bench_out)/executions.so: bench/executions.cpp
+$(bench_out)/executions-%.so: bench/executions.cpp
 	@mkdir -p $(@D)
 	$(bench_host_gxx) -std=c++20 -O2 -fPIC -shared -fvisibility=hidden -Wall -Wextra -Werror \
-	    -DPLUGIN_API=$(bench_plugin_api) -o $@ $<
+	    -DPLUGIN_API=$* -o $@ $<
 
+# A 32-bit program, as what the payloads' compiler makes; a distribution's 64-bit kernel runs it.
 $(bench_out)/init: bench/init.S
 	@mkdir -p $(@D)
-	$(bench_gxx) -m64 -nostdlib -static -o $@ $<
+	$(payload_gxx) -m32 -nostdlib -static -o $@ $<

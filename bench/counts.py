@@ -37,7 +37,7 @@ E820_ENTRY = struct.Struct("<QQI")
 class Exact:
     """What one run gives."""
 
-    accesses: list
+    accesses: collections.Counter  # by place, the device last
     executions: dict
     pages: int | None
 
@@ -87,7 +87,7 @@ def exact(guest: run.Guest) -> Exact:
             extra += ["-object", f"memory-backend-file,id=ram,size={run.MEMORY_MIB}M,share=on,"
                                  f"mem-path={ram}"]
         run.finish(guest, run.command(guest, machine=machine, extra=extra))
-        return Exact(accesses.read_trace(log),
+        return Exact(accesses.count_places(log),
                      _read_executions(executions) if PLUGIN.exists() else {},
                      pages() if pages else None)
 
@@ -126,12 +126,20 @@ def floor(case: Case, kernels: Kernels) -> Exact:
     return exact(run.Guest(case.machine, EXIT_ROM, kernels.arguments(case)))
 
 
+def _above_floor(places: collections.Counter, floor: collections.Counter) -> collections.Counter:
+    """Accesses by device, less those of the exiting ROM at the same places."""
+    by_device = collections.Counter()
+    for place, number in places.items():
+        by_device[place[-1]] += number - floor[place]
+    assert floor <= places, f"the exiting ROM did more: {floor - places}"
+    return +by_device
+
+
 def measure(case: Case, firmware: Firmware, kernels: Kernels, nothing: Exact) -> dict:
     """All counts of a row, less those of the exiting ROM."""
     ours = exact(guest_of(case, firmware, kernels, "exit"))
-    above = accesses.above_floor(ours.accesses, nothing.accesses)
-    by_device = collections.Counter(access.device for access in above)
-    row = {"accesses": {"total": len(above), "by_device": dict(by_device.most_common())},
+    by_device = _above_floor(ours.accesses, nothing.accesses)
+    row = {"accesses": {"total": by_device.total(), "by_device": dict(by_device.most_common())},
            "instructions": instructions(guest_of(case, firmware, kernels, "tsc"))}
     row |= {name: ours.executions[name] for name in ("msr_writes", "cpuid")
             if name in ours.executions}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// A plugin for QEMU's TCG that counts how often the guest executes wrmsr, rdmsr and cpuid: under KVM
-// each of them leaves the guest, without being a device access. At QEMU's end the counts go to the
-// file that the argument `out` names, one line each.
+// A plugin for QEMU's TCG that counts how often the guest executes wrmsr, rdmsr and cpuid: under
+// KVM each of them leaves the guest, without being a device access. At QEMU's end the counts go to
+// the file that the argument `out` names, one line each.
 //
 // QEMU's header for plugins is in no package of Debian 12, so the few functions used are declared
 // here, as docs/devel/tcg-plugins.rst of QEMU describes them. PLUGIN_API is the version of the
@@ -88,7 +88,9 @@ counter* counter_of(const instruction* instruction) {
 }
 
 // With tcg,thread=single one thread runs all CPUs, so no two of these calls overlap.
-void count(unsigned /*cpu*/, void* data) { ++static_cast<counter*>(data)->executions; }
+void count(unsigned /*cpu*/, void* data) {
+    ++static_cast<counter*>(data)->executions;
+}
 
 void translated(plugin_id /*id*/, translation_block* block) {
     for (std::size_t i = 0; i < qemu_plugin_tb_n_insns(block); ++i) {

@@ -2,6 +2,8 @@
 """The firmwares that are measured: ours, and the peers that are installed."""
 
 import hashlib
+import itertools
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,6 +86,13 @@ def _seabios() -> dict:
     return files
 
 
+def _new_id(path: Path, taken: list[str]) -> str:
+    """The file's stem as an ID of results.json, with a number if there is one like it."""
+    stem = re.sub(r"[^A-Za-z0-9._+-]", "-", path.stem).lstrip("._+-") or "peer"
+    names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
+    return next(name for name in names if name not in taken)
+
+
 def find(peers: list[Path]) -> list[Firmware]:
     """Ours and all peers here, in the order of the tables; `peers` are files to add."""
     firmwares = _ours()
@@ -93,5 +102,7 @@ def find(peers: list[Path]) -> list[Firmware]:
         firmwares.append(Firmware("seabios", "SeaBIOS", seabios))
     if ovmf := _first(OVMF):
         firmwares.append(Firmware("ovmf", "OVMF", {"pc": ovmf, "q35": ovmf}, slow=True))
-    firmwares += [Firmware(path.stem, path.name, {"": path}) for path in peers]
+    for path in peers:
+        taken = [firmware.id for firmware in firmwares]
+        firmwares.append(Firmware(_new_id(path, taken), path.name, {"": path}))
     return firmwares

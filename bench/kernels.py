@@ -2,8 +2,8 @@
 """Makes the kernels and initrds of the cases, as files in a folder.
 
 Every kernel but those that boot to init stops at its first instruction; what it does there is its
-end: "exit" (QEMU ends), "tsc" (the time stamp counter is reported first), "map" (the memory map is),
-"fault" (the machine stops by a triple fault).
+end: "exit" (QEMU ends), "tsc" (the time stamp counter is reported first), "map" (the memory map
+is), "fault" (the machine stops by a triple fault).
 """
 
 import struct

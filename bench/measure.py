@@ -2,6 +2,7 @@
 """Measures all cases with all firmwares, and makes rows of results of it."""
 
 import concurrent.futures
+import itertools
 
 from . import counts, exits, run, statistics, timeline, times
 from .cases import Case
@@ -87,30 +88,53 @@ class Bench:
 
     def _count(self, case: Case, firmware: Firmware, floor) -> dict:
         row = counts.measure(case, firmware, self._kernels, floor.result())
-        if firmware.id in OURS:
-            guest = counts.guest_of(case, firmware, self._kernels, "exit")
-            if marks := timeline.measure(guest, self._accel):
-                row["timeline"] = marks
+        if self._accel.startswith("kvm"):
+            row |= self._exits(case, firmware)
         return row
+
+    def _exits(self, case: Case, firmware: Firmware) -> dict:
+        """Exits by reason; nothing where this host cannot tell, which is said."""
+        nothing = run.Guest(case.machine, exits.FAULT_ROM, self._kernels.arguments(case, "fault"),
+                            firmware.limit)
+        try:
+            return {"exits": exits.count(counts.guest_of(case, firmware, self._kernels, "fault"),
+                                         nothing)}
+        except exits.NotOffered as reason:
+            self._progress.say(f"{case.id}, {firmware.name}: exits are not counted: {reason}")
+            return {}
 
     def _time_all(self) -> None:
         for number, case in enumerate(self._cases, 1):
-            rounds = self._rounds or case.rounds
             where = f"times, case {number} of {len(self._cases)}: {case.id}"
-            taken = 0
-
-            def seen(name):
-                nonlocal taken
-                taken += 1
-                self._progress.passing(f"{where}, run {taken}, {name}")
-
-            arguments = self._kernels.arguments(case, "exit", self._accel)
-            samples, failed = times.take(case, self._of(case), arguments, self._accel, rounds, seen)
-            self._add_times(case, samples)
-            for firmware in self._of(case):
-                if firmware.id in failed:
-                    self._fail(case, firmware, failed[firmware.id])
+            if ready := self._of(case):
+                self._time(case, ready, where)
             self._progress.say(where)
+
+    def _time(self, case: Case, firmwares: list[Firmware], where: str) -> None:
+        runs = itertools.count(1)
+        arguments = self._kernels.arguments(case, "exit", self._accel)
+        samples, failed = times.take(
+            case, firmwares, arguments, self._accel, self._rounds or case.rounds,
+            lambda name: self._progress.passing(f"{where}, run {next(runs)}, {name}"))
+        if times.FLOOR in failed:
+            failed = {f.id: f"QEMU alone: {failed[times.FLOOR]}" for f in firmwares}
+        else:
+            self._add_times(case, samples)
+        for firmware in firmwares:
+            if firmware.id in failed:
+                self._fail(case, firmware, failed[firmware.id])
+            elif firmware.id in OURS and not case.to_init:
+                self._add_timeline(case, firmware)
+
+    def _add_timeline(self, case: Case, firmware: Firmware) -> None:
+        guest = counts.guest_of(case, firmware, self._kernels, "exit")
+        try:
+            marks = timeline.measure(guest, self._accel)
+        except run.NotReached as reason:
+            self._progress.say(f"{case.id}, {firmware.name}: no timeline: {reason}")
+            return
+        if marks:
+            self._rows[case.id, firmware.id]["timeline"] = marks
 
     def _add_times(self, case: Case, samples: dict) -> None:
         floor = samples[times.FLOOR]

@@ -6,16 +6,20 @@ import threading
 import time
 
 REDRAW_SECONDS = 0.2
+LOG_SECONDS = 30  # where lines cannot be rewritten
 LINE = 79
 
 
 class Progress:
-    """Lines that stay, and on a terminal one that is rewritten. Several threads may use it."""
+    """Lines that stay, and one that says what is done now: on a terminal it is rewritten.
+
+    Several threads may use it.
+    """
 
     def __init__(self, stream=sys.stderr):
         self._stream = stream
         self._begin = time.monotonic()
-        self._drawn = 0.0
+        self._drawn = self._begin
         self._lock = threading.Lock()
 
     def _elapsed(self) -> str:
@@ -35,9 +39,10 @@ class Progress:
             self._write(text, "\n")
 
     def passing(self, text: str) -> None:
-        """What is being done now; only on a terminal, and not more often than one can read."""
+        """What is being done now, not more often than one can read."""
         with self._lock:
             now = time.monotonic()
-            if self._stream.isatty() and now - self._drawn > REDRAW_SECONDS:
+            terminal = self._stream.isatty()
+            if now - self._drawn > (REDRAW_SECONDS if terminal else LOG_SECONDS):
                 self._drawn = now
-                self._write(text, "")
+                self._write(text, "" if terminal else "\n")

@@ -25,6 +25,7 @@ def take(case, firmwares: list[Firmware], arguments: tuple, accel: str, rounds: 
     """Wall times in milliseconds by firmware and FLOOR, and what failed with its reason.
 
     One that fails once is out; what it had until then is dropped. `seen` is called for each run.
+    What takes seconds is not run once before the first round: it would not show.
     """
     guests = {FLOOR: run.Guest(case.machine, EXIT_ROM, arguments)}
     guests |= {f.id: run.Guest(case.machine, f.arguments(case.machine), arguments, f.limit)
@@ -34,7 +35,8 @@ def take(case, firmwares: list[Firmware], arguments: tuple, accel: str, rounds: 
     samples = {name: [] for name in guests}
     failed = {}
     for name, guest in guests.items():  # one run to warm up the caches of the host
-        _once(name, guest, accel, samples, failed, seen)
+        if not case.to_init and parts.get(name, rounds) == rounds:
+            _once(name, guest, accel, samples, failed, seen)
     for values in samples.values():
         values.clear()
     for number in range(rounds):

@@ -57,6 +57,16 @@ def read_trace(path: Path) -> list[Access]:
     return accesses
 
 
+def count_places(path: Path) -> collections.Counter:
+    """How often each place was accessed, for traces of millions of lines; see Access.place."""
+    text = path.read_text(encoding="latin-1")
+    counts = collections.Counter(m.group("kind", "address", "size", "device")
+                                 for m in LINE.finditer(text))
+    lines = text.count("memory_region_ops_read cpu") + text.count("memory_region_ops_write cpu")
+    assert counts.total() == lines, f"{lines} trace lines, {counts.total()} of a known form"
+    return counts
+
+
 def trace(machine, args, firmware: Path) -> list[Access]:
     """All accesses of a run that ends by isa-debug-exit."""
     with tempfile.TemporaryDirectory(prefix="mayfly-") as directory:

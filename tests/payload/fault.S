@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A stub that stops the machine by a triple fault: unlike isa-debug-exit that leaves a QEMU which can
- * still be asked (-no-reboot -no-shutdown). STUB_BITS chooses the entry: the interrupt table without
- * a single entry is made behind the setup sectors (16) or in the zero page (32), which nobody reads
- * any more. With STUB_ROM it is a ROM that faults at its reset vector.
+ * A stub that stops the machine by a triple fault: unlike isa-debug-exit that leaves a QEMU which
+ * can still be asked (-no-reboot -no-shutdown). STUB_BITS chooses the entry: the interrupt table
+ * without a single entry is made behind the setup sectors (16) or in the zero page (32), which
+ * nobody reads any more. With STUB_ROM it is a ROM that faults at its reset vector.
  */
 #define BUFFER 0x6000               /* offset in the segment, above 20 KiB of setup sectors */
 

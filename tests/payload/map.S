@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A stub that sends the memory map it was given to the report port, entries of 20 bytes as E820 has
- * them, and exits. STUB_BITS and STUB_PVH choose where it looks, as Linux does: INT 15h at the 16-bit
- * entry, the zero page at the 32-bit one (ESI), start_info by PVH (EBX). No length of an instruction
- * of the 32-bit variant depends on the mode, so it also works where a 64-bit entry hands over a zero
- * page.
+ * A stub that sends the memory map it was given to the report port, entries of 20 bytes as E820
+ * has them, and exits. STUB_BITS and STUB_PVH choose where it looks, as Linux does: INT 15h at the
+ * 16-bit entry, the zero page at the 32-bit one (ESI), start_info by PVH (EBX).
  */
 .if STUB_BITS == 16
 
