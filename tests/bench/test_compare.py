@@ -213,6 +213,16 @@ def test_slower_within_the_noise():
     assert lines(timed(4), timed(4.4, seed=2)) == []
 
 
+def test_rounds_of_two_days_are_no_pairs():
+    """Each round a fifth slower than the same round of another day, where rounds differ more."""
+    floor = [90.0] * 12
+    qboot = [190.0] * 12
+    was = [10.0 + 5 * n for n in range(12)]
+    first = compare.Timed([90 + time for time in was], qboot, floor)
+    second = compare.Timed([90 + 1.2 * time for time in was], qboot, floor)
+    assert compare.time_verdict(first, second, 0.05, 0.95) == "no difference seen"
+
+
 def test_slower_host():
     """Everything takes twice as long: a share of qboot's time stays what it is."""
     assert lines(timed(4), timed(4, seed=2, slower_host=2.0)) == []

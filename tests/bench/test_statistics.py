@@ -57,10 +57,10 @@ def test_interrupted_runs_change_little():
 
 def test_too_few_rounds():
     """A tenth of the time, but five rounds prove nothing."""
-    floor = FLOOR[:statistics.MIN_ROUNDS - 1]
+    floor = FLOOR[:5]
     told = statistics.compare(shifted(floor, 1), shifted(floor, 10), floor)
     assert told == {"ratio": pytest.approx(0.1), "verdict": "no difference seen"}
-    enough = FLOOR[:statistics.MIN_ROUNDS]
+    enough = FLOOR[:6]
     told = statistics.compare(shifted(enough, 1), shifted(enough, 10), enough)
     assert told["verdict"] == "faster"
 
