@@ -139,7 +139,7 @@ def test_assembly_is_short():
 
 def test_format():
     """clang-format has nothing to say."""
-    sources = [str(path) for folder in ("firmware", "include") for path in
+    sources = [str(path) for folder in ("bench", "firmware", "include") for path in
                (ROOT / folder).rglob("*.[hc]pp")]
     run("clang-format", "--dry-run", "-Werror", *sources, cwd=ROOT)
 
