@@ -147,7 +147,7 @@ TEST(tsc_frequency, of_a_processor_without_crystal_is_its_base) {
     it.machine.set_cpuid(0x15, 0, {2, 176, 0, 0});
     it.machine.set_cpuid(0x16, 0, {0xabcd0000 | 2100, 3000, 100, 0});
     const auto found = it.known();
-    EXPECT_EQ(found.khz, 2'1'000'000u);
+    EXPECT_EQ(found.khz, 2'100'000u);
     EXPECT_EQ(source_of(found), "CPUID 0x16");
 }
 
@@ -169,7 +169,7 @@ TEST(tsc_frequency, may_be_unknown) {
 /// What a counter of `hertz` shows if it is read each 1000 ticks of a TSC of `khz`.
 std::deque<u32> readings(u32 hertz, u64 khz, u32 first, u32 mask, bool down) {
     std::deque<u32> values;
-    for (u64 i = 0; i < 300'000; i++) {
+    for (u64 i = 0; i < 40'000; i++) {
         const u32 passed = static_cast<u32>(i * 1000 * hertz / (khz * 1000));
         values.push_back((down ? first - passed : first + passed) & mask);
     }
