@@ -67,12 +67,12 @@ def count_places(path: Path) -> collections.Counter:
     return counts
 
 
-def trace(machine, args, firmware: Path) -> list[Access]:
+def trace(machine, args, firmware: Path, accel: str = "tcg") -> list[Access]:
     """All accesses of a run that ends by isa-debug-exit."""
     with tempfile.TemporaryDirectory(prefix="mayfly-") as directory:
         log = Path(directory) / "trace"
         with Qemu(machine, ["-trace", "memory_region_ops_*", "-D", log, *args],
-                  firmware=firmware) as vm:
+                  firmware=firmware, accel=accel) as vm:
             vm.wait()
             return read_trace(log)
 
@@ -98,12 +98,13 @@ def above_floor(accesses: list[Access], floor: list[Access]) -> list[Access]:
     return result
 
 
-def device_accesses(machine, args=(), firmware: Path | None = None) -> list[Access]:
+def device_accesses(machine, args=(), firmware: Path | None = None,
+                    accel: str = "tcg") -> list[Access]:
     """The accesses of the firmware in front of a kernel whose first instruction exits."""
     with tempfile.TemporaryDirectory(prefix="mayfly-") as directory:
         boot = _boot_arguments(Path(directory), "exit")
-        ours = trace(machine, [*boot, *args], firmware or paths.firmware())
-        nothing = trace(machine, [*boot, *args], paths.PAYLOADS / "exit_rom.bin")
+        ours = trace(machine, [*boot, *args], firmware or paths.firmware(), accel)
+        nothing = trace(machine, [*boot, *args], paths.PAYLOADS / "exit_rom.bin", accel)
     return above_floor(ours, nothing)
 
 
