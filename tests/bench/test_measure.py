@@ -146,7 +146,10 @@ def test_last_words_are_the_firmwares_own(tmp_path):
     kernel.write_bytes(bzimage.build(bzimage.Program.stub("exit"), protocol=0x209))
     refused = run.Guest("microvm", FIRMWARES["mayfly"].arguments("microvm"),
                         ("-kernel", kernel), 3)
-    assert run.last_words(refused).startswith("mayfly: ")
+    assert run.last_words(refused).startswith("its last words: mayfly: ")
+    arrives = run.Guest("microvm", FIRMWARES["qboot"].arguments("microvm"),
+                        ("-kernel", kernel), 20)
+    assert run.last_words(arrives) == "tried again with a serial port, it arrived"
 
 
 # --- Times.
