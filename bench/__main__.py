@@ -24,6 +24,8 @@ def parse_arguments():
     parser.add_argument("--rounds", type=int, help="rounds of timed runs in each case")
     parser.add_argument("--peers", nargs="*", default=[], type=Path, metavar="FILE",
                         help="firmware images to add")
+    parser.add_argument("--accel", default="", metavar="ACCEL",
+                        help="for the times, in place of the one found by trial")
     parser.add_argument("--slow", action="store_true",
                         help="measure slow firmwares in all cases, not only the base cases")
     parser.add_argument("--output", type=Path, default=BUILD / "results.json")
@@ -46,8 +48,10 @@ def main() -> int:
     when = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     progress = Progress()
     kernels = Kernels(BUILD / "kernels")
-    progress.say("looking for an accelerator")
-    accel = accelerator.choose(kernels.distribution, paths.ROOT / "build")
+    accel = accelerator.Choice(choice.accel, "as asked for by ACCEL=")
+    if not choice.accel:
+        progress.say("looking for an accelerator")
+        accel = accelerator.choose(kernels.distribution, paths.ROOT / "build")
     progress.say(f"times with {accel.option}: {accel.reason}")
     found = firmwares.find([peer.resolve() for peer in choice.peers])
     bench = Bench(chosen, found, kernels, accel.option, choice.rounds, choice.slow, progress)

@@ -6,6 +6,7 @@
 #   PEERS=   firmware images to add, "a.bin b.bin"
 #   CASES=   shell patterns over case IDs, "q35 'pc-*'"        (all cases)
 #   ROUNDS=  rounds of timed runs in each case                 (by case)
+#   ACCEL=   argument for -accel, for the times                (KVM if it works, else TCG)
 #   SLOW=1   slow firmwares in all cases                       (the base cases)
 #   OUTPUT=  the file for the results                          (build/bench/results.json)
 
@@ -26,7 +27,7 @@ bench:
 	@$(MAKE) --no-print-directory bench-build
 	@$(bench_python) bench --output '$(or $(OUTPUT),$(bench_out)/results.json)' \
 	    $(if $(CASES),--cases $(CASES)) $(if $(PEERS),--peers $(PEERS)) \
-	    $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SLOW),--slow)
+	    $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ACCEL),--accel '$(ACCEL)') $(if $(SLOW),--slow)
 
 bench-compare:
 	@tests/setup/setup.sh bench

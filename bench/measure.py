@@ -27,6 +27,7 @@ class Bench:
         self._progress = progress
         self._rows = {}
         self._floors = {}
+        self._said = set()
 
     def measure(self) -> None:
         """Counts first, two at a time; then times, alone on the machine."""
@@ -51,6 +52,11 @@ class Bench:
             self._progress.say("MSR writes and CPUID are not counted: "
                                "there is no compiler for the plugin")
 
+    def _say_once(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            self._progress.say(text)
+
     def _of(self, case: Case) -> list[Firmware]:
         """The firmwares that are, so far, fit for a case."""
         return [f for f in self._firmwares if self._rows[case.id, f.id]["status"] == "ok"]
@@ -58,10 +64,10 @@ class Bench:
     def _fail(self, case: Case, firmware: Firmware, reason: str) -> None:
         """Takes a row out of what is measured. The firmware's own words say more than ours."""
         words = run.last_words(counts.guest_of(case, firmware, self._kernels, "exit"))
-        refused = firmware.id in OURS and words.startswith("mayfly:")
+        refused = firmware.id in OURS and words.startswith(f"{run.LAST_WORDS}mayfly:")
         row = {"case": case.id, "firmware": firmware.id,
                "status": "refused" if refused else "failed",
-               "reason": f"{reason}; its last words: {words}" if words else reason}
+               "reason": f"{reason}; {words}" if words else reason}
         self._rows[case.id, firmware.id] = row
         self._progress.say(f"{case.id}, {firmware.name}: {row['status']}: {row['reason']}")
 
@@ -100,7 +106,7 @@ class Bench:
             return {"exits": exits.count(counts.guest_of(case, firmware, self._kernels, "fault"),
                                          nothing)}
         except exits.NotOffered as reason:
-            self._progress.say(f"{case.id}, {firmware.name}: exits are not counted: {reason}")
+            self._say_once(f"exits by reason are not counted in all rows: {reason}")
             return {}
 
     def _time_all(self) -> None:

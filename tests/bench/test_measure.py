@@ -135,9 +135,10 @@ def test_a_guest_that_does_not_arrive_says_why(tmp_path, code, limit, reason):
 
 def test_qemus_own_refusal_is_not_an_end():
     """Its exit status is that of a payload which writes 0."""
-    absent = run.Guest("microvm", ("-bios", "/nonexistent"), limit=20)
-    with pytest.raises(run.NotReached, match="/nonexistent"):
+    absent = run.Guest("microvm", ("-bios", "/private/folder/nonexistent.rom"), limit=20)
+    with pytest.raises(run.NotReached, match="nonexistent.rom") as refusal:
         run.finish(absent, run.command(absent))
+    assert "folder" not in str(refusal.value)  # results are for others to read
 
 
 def test_last_words_are_the_firmwares_own(tmp_path):
@@ -146,7 +147,10 @@ def test_last_words_are_the_firmwares_own(tmp_path):
     kernel.write_bytes(bzimage.build(bzimage.Program.stub("exit"), protocol=0x209))
     refused = run.Guest("microvm", FIRMWARES["mayfly"].arguments("microvm"),
                         ("-kernel", kernel), 3)
-    assert run.last_words(refused).startswith("mayfly: ")
+    assert run.last_words(refused).startswith("its last words: mayfly: ")
+    arrives = run.Guest("microvm", FIRMWARES["qboot"].arguments("microvm"),
+                        ("-kernel", kernel), 20)
+    assert run.last_words(arrives) == "tried again with a serial port, it arrived"
 
 
 # --- Times.
