@@ -2,6 +2,7 @@
 # make           builds build/fw.bin
 # make run       boots a distribution kernel with it
 # make test      builds and runs the tests; T=name runs one; make test-all runs the whole matrix
+# make bench     measures it and its peers; make bench-compare BASE=old.json compares
 # make clean
 
 MAKEFLAGS += --no-builtin-rules
@@ -70,7 +71,7 @@ build/rom/%.o: firmware/%.S Makefile
 
 -include $(OBJECTS:.o=.d)
 
-include tests/run/run.mk tests/test.mk
+include tests/run/run.mk tests/test.mk bench/bench.mk
 
 .PHONY: clean
 clean:

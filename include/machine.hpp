@@ -4,12 +4,12 @@
 
 #include "boot/payload.hpp"
 #include "core/arena.hpp"
+#include "core/timeline.hpp"
 #include "hw/chipset.hpp"
 #include "hw/console.hpp"
 #include "hw/fw_cfg.hpp"
 #include "low_memory.hpp"
 #include "tables/table_loader.hpp"
-#include "timeline.hpp"
 
 namespace mayfly {
 

@@ -13,15 +13,15 @@ unit_programs := build/tests/unit/32/host_tests build/tests/unit/64/host_tests
 T ?=
 
 test:
-	@tests/setup/setup.sh build run test
+	@tests/setup/setup.sh build run test bench
 	@$(MAKE) --no-print-directory test-build
 	@tests/run_tests.sh $(if $(T),-k '$(T)')
 
 # The whole matrix, in parts that end within an hour each.
 test-all:
-	@tests/setup/setup.sh build run test
+	@tests/setup/setup.sh build run test bench
 	@$(MAKE) --no-print-directory test-build
 	@tests/run_tests.sh
 	@tests/run_tests.sh --wide=only tests/guest
 
-test-build: build/fw.bin payloads $(unit_programs) $(fuzz_targets:%=$(fuzz_out)/%)
+test-build: build/fw.bin payloads bench-build $(unit_programs) $(fuzz_targets:%=$(fuzz_out)/%)

@@ -97,14 +97,15 @@ void write_header(abi::fpdt& table, u32 boot_table) {
 
 void write_boot_table(abi::basic_boot_table& table, const abi::boot_steps_record& steps) {
     const auto at = [&steps](step done) { return steps.nanoseconds[static_cast<u32>(done)]; };
-    const le64 entry = at(step::entry);
+    // The firmware itself is the loader: there when the reading begins, done when it enters.
+    const le64 loader = at(step::loading), entry = at(step::entry);
     table.signature = abi::signature("FBPT");
     table.length = sizeof table;
     table.basic = {{abi::basic_boot_type, sizeof table.basic, 2},
                    0,
                    at(step::reset),
-                   at(step::loading),
-                   at(step::loaded),
+                   loader,
+                   loader,
                    entry,
                    entry};
     table.steps = steps;

@@ -32,7 +32,7 @@ struct kvm_time {
     le64 tsc_timestamp;
     le64 system_time;
     le32 tsc_to_system_mul;
-    signed char tsc_shift;
+    u8 tsc_shift;  ///< signed
     u8 flags;
     u8 padding_2[2];
 };
@@ -41,14 +41,14 @@ static_assert(sizeof(kvm_time) == 32);
 /// The frequency that `time` means, 0 where it means none.
 inline u32 khz_of(const kvm_time& time) {
     constexpr u32 nanoseconds_per_millisecond = 1'000'000;
-    constexpr int most_shift = 31;
+    constexpr u32 most_shift = 31;
     const u32 version = time.version, factor = time.tsc_to_system_mul;
-    const int shift = time.tsc_shift;
-    if (version == 0 || version % 2 != 0 || factor == 0 || shift < -most_shift ||
-        shift > most_shift)
+    const u32 right = time.tsc_shift, left = 0x100 - right;
+    if (version == 0 || version % 2 != 0 || factor == 0 ||
+        (right > most_shift && left > most_shift))
         return 0;
     u64 khz = divide(u64{nanoseconds_per_millisecond} << 32, factor);
-    khz = shift < 0 ? khz << -shift : khz >> shift;
+    khz = right <= most_shift ? khz >> right : khz << left;
     return khz >> 32 == 0 ? static_cast<u32>(khz) : 0;
 }
 
@@ -147,7 +147,7 @@ inline constexpr reference_counter<Hardware> interval_timer{
 /// Two milliseconds of `counter` in TSC ticks; 0 kHz where it stands still for `patience` reads.
 template <machine Hardware>
 u32 measure_once(Hardware& hardware, const reference_counter<Hardware>& counter) {
-    constexpr u32 patience = 20'000;
+    constexpr u32 patience = 200'000;  // TCG needs 30,000, and a KVM exit takes 50 times as long
     const u32 wanted = counter.hertz / 500;
     const u32 begin = counter.read(hardware);
     const u64 first = hardware.read_tsc();

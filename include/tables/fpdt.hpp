@@ -4,8 +4,8 @@
 
 #include "abi/fpdt.hpp"
 #include "core/arena.hpp"
+#include "core/timeline.hpp"
 #include "tables/table_loader.hpp"
-#include "timeline.hpp"
 
 namespace mayfly::tables {
 

@@ -56,6 +56,8 @@ class Boot:
     device_tree: bool = False
     pflash: bool = False
     reboots: bool = False
+    # An initramfs with another init than guest.sh, which reports in the same form.
+    initrd: pathlib.Path | None = None
 
     @property
     def cpu_count(self):
@@ -91,11 +93,12 @@ class Stall(GuestFailure):
 
 
 class Report:
-    """What the guest's init found, by file name."""
+    """What the guest's init found, by file name, and what the firmware said on port 0x402."""
 
-    def __init__(self, files, seconds):
+    def __init__(self, files, seconds, debug=""):
         self.files = files
         self.seconds = seconds
+        self.debug = debug
 
     def data(self, name):
         return self.files.get(name, b"")
@@ -125,6 +128,8 @@ def pvh_kernel(folder):
 
 
 def make_initrd(boot, folder):
+    if boot.initrd is not None:
+        return boot.initrd
     kernels = kernel_folder(boot.kernel)
     tasks = ["load_modules", *(device.task() for device in boot.devices), "report", "leave"]
     init = (BOOTS / "guest.sh").read_text() + "\n".join(tasks) + "\n"
@@ -173,7 +178,7 @@ def qemu_arguments(boot, folder):
     return arguments
 
 
-def read_report(serial, seconds):
+def read_report(serial, seconds, debug=""):
     """The guest's report, or None when its output holds none that is whole."""
     found = REPORT.search(serial)
     if found is None:
@@ -190,6 +195,7 @@ def read_report(serial, seconds):
                 if member.isfile()
             },
             seconds,
+            debug,
         )
 
 
@@ -219,7 +225,7 @@ def run(boot, folder, firmware=None):
             reason = f"{failure}\nthe CPUs:\n{cpus}"
             raise Stall(_with_whole_output(vm, reason), vm.serial) from None
         # Read as text, in which a serial line's CR LF is one line end.
-        report = read_report(vm.serial, time.monotonic() - started)
+        report = read_report(vm.serial, time.monotonic() - started, vm.debug)
         if status != 0 or report is None:
             reason = vm.fail(f"QEMU ended with status {status}, no whole report from the guest")
             raise GuestFailure(_with_whole_output(vm, reason))

@@ -11,6 +11,8 @@ import pytest
 from harness import pvh
 from harness.failure import check_complaint, complaint
 from harness.guest import linux_like, write_kernel
+from harness.loader_script import (add_checksum, add_pointer, allocate, loader_script,
+                                   write_pointer)
 from harness.memory import MIB
 from harness.paths import ROOT
 from harness.qemu import PATIENCE, Qemu
@@ -170,33 +172,6 @@ def test_cpu_exception(tmp_path):
                         "-ex", f"set $rip = {place}", "-ex", "detach"],
                        check=True, capture_output=True, timeout=PATIENCE)
         expect_sentence(complaint(vm), UNDEFINED_INSTRUCTION)
-
-
-def loader_script(*commands: bytes) -> bytes:
-    """A table-loader script of 128-byte commands."""
-    return b"".join(c.ljust(128, b"\0") for c in commands)
-
-
-def allocate(name: str, align: int, zone: int) -> bytes:
-    """ALLOCATE of the linker/loader."""
-    return struct.pack("<I56sIB", 1, name.encode(), align, zone)
-
-
-def add_pointer(target: str, source: str, offset: int, size: int) -> bytes:
-    """ADD_POINTER of the linker/loader."""
-    return struct.pack("<I56s56sIB", 2, target.encode(), source.encode(), offset, size)
-
-
-def add_checksum(name: str, offset: int, start: int, length: int) -> bytes:
-    """ADD_CHECKSUM of the linker/loader."""
-    return struct.pack("<I56s3I", 3, name.encode(), offset, start, length)
-
-
-def write_pointer(target: str, source: str, target_offset: int, source_offset: int,
-                  size: int) -> bytes:
-    """WRITE_POINTER of the linker/loader."""
-    return struct.pack("<I56s56s2IB", 4, target.encode(), source.encode(), target_offset,
-                       source_offset, size)
 
 
 TABLES = allocate("etc/acpi/tables", 64, 1)

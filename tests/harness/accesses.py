@@ -44,7 +44,8 @@ class Access:
         return f"{self.kind:5} {self.address:#010x} {self.size} {self.value:#x} {self.device}"
 
 
-def _read_trace(path: Path) -> list[Access]:
+def read_trace(path: Path) -> list[Access]:
+    """The accesses in a file that QEMU's option -D named."""
     accesses = []
     for line in path.read_text(encoding="latin-1").splitlines():
         if not line.startswith(("memory_region_ops_read", "memory_region_ops_write")):
@@ -56,14 +57,24 @@ def _read_trace(path: Path) -> list[Access]:
     return accesses
 
 
-def trace(machine, args, firmware: Path) -> list[Access]:
+def count_places(path: Path) -> collections.Counter:
+    """How often each place was accessed, for traces of millions of lines; see Access.place."""
+    text = path.read_text(encoding="latin-1")
+    counts = collections.Counter(m.group("kind", "address", "size", "device")
+                                 for m in LINE.finditer(text))
+    lines = text.count("memory_region_ops_read cpu") + text.count("memory_region_ops_write cpu")
+    assert counts.total() == lines, f"{lines} trace lines, {counts.total()} of a known form"
+    return counts
+
+
+def trace(machine, args, firmware: Path, accel: str = "tcg") -> list[Access]:
     """All accesses of a run that ends by isa-debug-exit."""
     with tempfile.TemporaryDirectory(prefix="mayfly-") as directory:
         log = Path(directory) / "trace"
         with Qemu(machine, ["-trace", "memory_region_ops_*", "-D", log, *args],
-                  firmware=firmware) as vm:
+                  firmware=firmware, accel=accel) as vm:
             vm.wait()
-            return _read_trace(log)
+            return read_trace(log)
 
 
 def _boot_arguments(directory: Path, kind: str) -> list:
@@ -74,21 +85,27 @@ def _boot_arguments(directory: Path, kind: str) -> list:
     return ["-kernel", kernel, "-initrd", initrd, "-append", COMMAND_LINE]
 
 
-def device_accesses(machine, args=(), firmware: Path | None = None) -> list[Access]:
-    """The accesses of the firmware in front of a kernel whose first instruction exits."""
-    with tempfile.TemporaryDirectory(prefix="mayfly-") as directory:
-        boot = _boot_arguments(Path(directory), "exit")
-        ours = trace(machine, [*boot, *args], firmware or paths.firmware())
-        nothing = trace(machine, [*boot, *args], paths.PAYLOADS / "exit_rom.bin")
-    left = collections.Counter(a.place for a in nothing)
+def above_floor(accesses: list[Access], floor: list[Access]) -> list[Access]:
+    """Accesses of a firmware, less those of the exiting ROM on the same command line."""
+    left = collections.Counter(a.place for a in floor)
     result = []
-    for access in ours:
+    for access in accesses:
         if left[access.place] > 0:
             left[access.place] -= 1
         else:
             result.append(access)
-    assert len(result) == len(ours) - len(nothing), f"the exiting ROM did more: {left}"
+    assert len(result) == len(accesses) - len(floor), f"the exiting ROM did more: {left}"
     return result
+
+
+def device_accesses(machine, args=(), firmware: Path | None = None,
+                    accel: str = "tcg") -> list[Access]:
+    """The accesses of the firmware in front of a kernel whose first instruction exits."""
+    with tempfile.TemporaryDirectory(prefix="mayfly-") as directory:
+        boot = _boot_arguments(Path(directory), "exit")
+        ours = trace(machine, [*boot, *args], firmware or paths.firmware(), accel)
+        nothing = trace(machine, [*boot, *args], paths.PAYLOADS / "exit_rom.bin", accel)
+    return above_floor(ours, nothing)
 
 
 def guest_instructions(machine, args=(), firmware: Path | None = None) -> int:

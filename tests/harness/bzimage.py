@@ -47,7 +47,7 @@ class Program:
 
     @staticmethod
     def stub(kind: str) -> "Program":
-        """A budget stub, `kind` "exit" or "tsc"."""
+        """A stub: "exit", "tsc" (stub.S), "map" (map.S) or "fault" (fault.S)."""
         code = (PAYLOADS / f"stub_{kind}32.bin").read_bytes()
         return Program(code, (PAYLOADS / f"stub_{kind}16.bin").read_bytes(), PAGE)
 

@@ -55,21 +55,27 @@ def _elf_header(bits: int, entry: int, count: int) -> bytes:
                                0, 0, 0)
 
 
+def _reporting() -> tuple[bytes, int, int]:
+    """The reporting payload: bytes, offset of the entry, bytes of memory it needs."""
+    code = (PAYLOADS / "payload-pvh.bin").read_bytes()
+    magic, entry_offset, file_size, memory = struct.unpack_from("<4I", code, 16)
+    assert magic == PROGRAM_MAGIC
+    return code.ljust(file_size, b"\0"), entry_offset, memory
+
+
 def build(bits: int = 64, linux: bool = True, notes_at: int = 0,
-          extra: tuple[int, bytes] | None = None) -> bytes:
-    """The bytes of an ELF with the reporting payload.
+          extra: tuple[int, bytes] | None = None, stub: bytes | None = None) -> bytes:
+    """The bytes of an ELF with the reporting payload, or with a stub that begins at its entry.
 
     The notes are loaded like Linux' own, inside the loaded segment, behind the program; `notes_at`
     moves them at least so many bytes into it. `extra` is a second segment: address and content.
     """
-    code = (PAYLOADS / "payload-pvh.bin").read_bytes()
-    magic, entry_offset, file_size, memory = struct.unpack_from("<4I", code, 16)
-    assert magic == PROGRAM_MAGIC
+    code, entry_offset, memory = (stub, 0, len(stub)) if stub else _reporting()
     entry = BASE + entry_offset
     note_bytes = notes(entry, bits, linux)
     # .bss is cleared at entry, so the notes must lie behind it to be still there for a reboot.
     note_offset = round_up(max(memory, notes_at), 16)
-    segment = code.ljust(file_size, b"\0").ljust(note_offset, b"\0") + note_bytes
+    segment = code.ljust(note_offset, b"\0") + note_bytes
     headers = [
         _program_header(bits, PT_LOAD, PAGE, BASE, len(segment), len(segment), PAGE),
         _program_header(bits, PT_NOTE, PAGE + note_offset, BASE + note_offset, len(note_bytes),

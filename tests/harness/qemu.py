@@ -92,18 +92,20 @@ class Qmp:
 class Qemu:
     """One QEMU process.
 
-    `firmware_as` is "bios" or "pflash"; without `debug_port` there is no port 0x402.
+    `firmware_as` is "bios" or "pflash"; without `debug_port` there is no port 0x402, and without
+    `exit_size` no isa-debug-exit, which else takes so many ports from 0xf4 on.
     """
 
     def __init__(self, machine, args=(), firmware: Path | None = None, accel: str = "tcg",
                  timeout: float = PATIENCE, firmware_as: str = "bios",
-                 debug_port: bool = True):
+                 debug_port: bool = True, exit_size: int = 4):
         self.machine = machine if isinstance(machine, str) else ",".join(machine)
         self.accel = accel
         self.timeout = timeout
         self._firmware = firmware or paths.firmware()
         self._firmware_as = firmware_as
         self._debug_port = debug_port
+        self._exit_size = exit_size
         self._args = [str(a) for a in args]
         self._process: subprocess.Popen | None = None
         self._qmp: Qmp | None = None
@@ -115,12 +117,14 @@ class Qemu:
                     ["-drive", f"if=pflash,format=raw,readonly=on,file={self._firmware}"])
         debug_port = ["-chardev", f"file,id=firmware,path={d / 'debug'}",
                       "-device", f"isa-debugcon,iobase={FIRMWARE_PORT:#x},chardev=firmware"]
+        exit_port = ["-device",
+                     f"isa-debug-exit,iobase={EXIT_PORT:#x},iosize={self._exit_size}"]
         return [PROGRAM, "-nodefaults", "-no-user-config", "-display", "none",
                 "-machine", self.machine, "-accel", self.accel, *firmware,
                 *(debug_port if self._debug_port else []),
                 "-chardev", f"file,id=report,path={d / 'report'}",
                 "-device", f"isa-debugcon,iobase={REPORT_PORT:#x},chardev=report",
-                "-device", f"isa-debug-exit,iobase={EXIT_PORT:#x},iosize=4",
+                *(exit_port if self._exit_size else []),
                 "-serial", f"file:{d / 'serial'}",
                 "-qmp", f"unix:{d / 'qmp'},server=on,wait=off",
                 *self._args]

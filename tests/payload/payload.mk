@@ -20,7 +20,9 @@ payload_objects := $(payload_sources:%=$(payload_out)/%.o)
 pvh_base := 0x1000000
 
 payload_images := payload.bin payload-pvh.bin setup.bin exit_rom.bin \
-    stub_exit16.bin stub_exit32.bin stub_tsc16.bin stub_tsc32.bin
+    stub_exit16.bin stub_exit32.bin stub_tsc16.bin stub_tsc32.bin \
+    stub_map16.bin stub_map32.bin stub_mappvh.bin \
+    stub_fault16.bin stub_fault32.bin fault_rom.bin
 
 .PHONY: payloads
 payloads: $(payload_images:%=$(payload_out)/%)
@@ -52,6 +54,8 @@ $(payload_out)/setup.bin: $(payload_out)/setup.S.o
 	$(call flat_link,0x300)
 $(payload_out)/exit_rom.bin: $(payload_out)/exit_rom.S.o
 	$(call flat_link,0)
+$(payload_out)/fault_rom.bin: $(payload_out)/fault_rom.o
+	$(call flat_link,0)
 $(payload_out)/stub_%.bin: $(payload_out)/stub_%.o
 	$(call flat_link,0)
 
@@ -60,3 +64,12 @@ $(payload_out)/stub_exit16.o: $(payload_dir)/stub.S ; $(call stub,16,0)
 $(payload_out)/stub_exit32.o: $(payload_dir)/stub.S ; $(call stub,32,0)
 $(payload_out)/stub_tsc16.o: $(payload_dir)/stub.S ; $(call stub,16,1)
 $(payload_out)/stub_tsc32.o: $(payload_dir)/stub.S ; $(call stub,32,1)
+
+variant = $(payload_gxx) -m32 $(addprefix -Wa$(comma)--defsym$(comma),$(1)) -c $< -o $@
+comma := ,
+$(payload_out)/stub_map16.o: $(payload_dir)/map.S ; $(call variant,STUB_BITS=16 STUB_PVH=0)
+$(payload_out)/stub_map32.o: $(payload_dir)/map.S ; $(call variant,STUB_BITS=32 STUB_PVH=0)
+$(payload_out)/stub_mappvh.o: $(payload_dir)/map.S ; $(call variant,STUB_BITS=32 STUB_PVH=1)
+$(payload_out)/stub_fault16.o: $(payload_dir)/fault.S ; $(call variant,STUB_BITS=16 STUB_ROM=0)
+$(payload_out)/stub_fault32.o: $(payload_dir)/fault.S ; $(call variant,STUB_BITS=32 STUB_ROM=0)
+$(payload_out)/fault_rom.o: $(payload_dir)/fault.S ; $(call variant,STUB_BITS=16 STUB_ROM=1)

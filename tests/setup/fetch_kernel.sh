@@ -19,6 +19,8 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+# shellcheck source=tests/setup/packages.sh
+source "$root/tests/setup/packages.sh"
 
 fail() {
     printf 'fetch_kernel: %s\n' "$*" >&2
@@ -38,20 +40,6 @@ metapackages() {
 
 architecture_of() { if [[ $1 == i386 ]]; then echo i386; else echo amd64; fi; }
 
-# Fills the array `apt_options` for the private lists of one architecture.
-use_private_lists() {
-    local architecture=$1 state=$folder/.apt-$1
-    mkdir -p "$state"/{state/lists/partial,cache/archives/partial}
-    : >"$state/status"
-    apt_options=(
-        -o "APT::Architecture=$architecture" -o "APT::Architectures=$architecture"
-        -o "Dir::State=$state/state" -o "Dir::State::status=$state/status"
-        -o "Dir::Cache=$state/cache" -o Acquire::Languages=none
-    )
-    # A source that lacks this architecture fails; only the packages asked for matter.
-    apt-get "${apt_options[@]}" update -qq >"$state/log" 2>&1 || true
-}
-
 # The versioned package that the flavour's metapackage stands for today; fails if unknown.
 concrete_package() {
     local name image
@@ -70,18 +58,6 @@ concrete_package() {
 module_packages() {
     apt-cache "${apt_options[@]}" depends "$1" 2>/dev/null |
         sed -n 's/^ *Depends: \(linux-modules-[0-9][^ ]*\)$/\1/p'
-}
-
-# Downloads and unpacks packages; fails quietly when apt cannot provide one of them.
-unpack() {
-    local target=$1 package
-    shift
-    mkdir -p "$target/debs"
-    (cd "$target/debs" && apt-get "${apt_options[@]}" -o APT::Sandbox::User=root \
-        download -qq "$@" >"$target/download.log" 2>&1) || return 1
-    for package in "$target"/debs/*.deb; do
-        dpkg-deb -x "$package" "$target/root" || return 1
-    done
 }
 
 download_flavour() {

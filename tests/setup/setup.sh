@@ -3,7 +3,7 @@
 #
 # Makes sure that the programs and libraries of the named groups are there.
 #
-#   setup.sh build|run|test ...
+#   setup.sh build|run|test|bench ...
 #
 # Prints nothing and changes nothing when all of it is there. On Debian and Ubuntu it installs what
 # is missing with apt-get, after one line that says so; elsewhere it lists what to install and
@@ -79,6 +79,8 @@ have_ovmf() {
 
 have_pytest() { "$here/python.sh" >/dev/null 2>&1; }
 
+have_python_module() { "$here/python.sh" "$1" >/dev/null 2>&1; }
+
 # group | what it is, for people | package of Debian and Ubuntu | check
 requirements() {
     local compiler=g++
@@ -113,6 +115,15 @@ test|lz4|lz4|have_program lz4
 test|zstd|zstd|have_program zstd
 test|shellcheck|shellcheck|have_program shellcheck
 test|git|git|have_program git
+test|jsonschema for Python|python3-jsonschema|have_python_module jsonschema
+test|Matplotlib for Python|python3-matplotlib|have_python_module matplotlib
+bench|SeaBIOS|seabios|have_file /usr/share/seabios/bios-256k.bin /usr/share/qemu/bios-256k.bin
+bench|OVMF|ovmf|have_ovmf
+bench|a g++ for this machine|g++|have_program g++
+bench|jsonschema for Python|python3-jsonschema|have_python_module jsonschema
+bench|Matplotlib for Python|python3-matplotlib|have_python_module matplotlib
+bench|lz4|lz4|have_program lz4
+bench|zstd|zstd|have_program zstd
 END
 }
 
@@ -171,8 +182,8 @@ install_packages() {
 main() {
     local group
     for group in "$@"; do
-        if [[ $group != build && $group != run && $group != test ]]; then
-            say "unknown group '$group' (build, run, test)"
+        if [[ ! $group =~ ^(build|run|test|bench)$ ]]; then
+            say "unknown group '$group' (build, run, test, bench)"
             exit 2
         fi
     done

@@ -75,7 +75,7 @@ void expect_fpdt(setup& it, u32 at) {
     EXPECT_EQ(load<u32>(boot, 8), 0x02300002u);  // basic boot record, 48 bytes, revision 2
     EXPECT_EQ(load<u64>(boot, 16), 0u);
     EXPECT_EQ(load<u64>(boot, 24), 400u);
-    EXPECT_EQ(load<u64>(boot, 32), 500u);
+    EXPECT_EQ(load<u64>(boot, 32), 400u);
     EXPECT_EQ(load<u64>(boot, 40), 0x123456789au);
     EXPECT_EQ(load<u64>(boot, 48), 0x123456789au);
     EXPECT_EQ(load<u32>(boot, 56), 0x01483000u);  // ours, 72 bytes, revision 1

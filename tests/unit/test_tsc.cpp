@@ -64,7 +64,7 @@ TEST(nanoseconds, are_exact_to_the_last_one) {
 
 TEST(kvm_time, means_a_frequency) {
     // 2.3 GHz: a tick takes 0.4348 ns, which is 0xde9bd37a / 2^33.
-    EXPECT_NEAR(hw::khz_of({2, 0, 0, 0, 0xde9bd37a, -1, 0, {}}), 2'300'000, 3);
+    EXPECT_NEAR(hw::khz_of({2, 0, 0, 0, 0xde9bd37a, 0xff, 0, {}}), 2'300'000, 3);
     EXPECT_NEAR(hw::khz_of({2, 0, 0, 0, 0x80000000, 1, 0, {}}), 1'000'000, 1);
     EXPECT_EQ(hw::khz_of({2, 0, 0, 0, 0x80000000, 31, 0, {}}), 0u);  // below 1 kHz
 }
@@ -74,8 +74,8 @@ TEST(kvm_time, may_mean_none) {
     EXPECT_EQ(hw::khz_of({3, 0, 0, 0, 0x80000000, 1, 0, {}}), 0u);   // being written
     EXPECT_EQ(hw::khz_of({2, 0, 0, 0, 0, 1, 0, {}}), 0u);            // no factor
     EXPECT_EQ(hw::khz_of({2, 0, 0, 0, 0x80000000, 32, 0, {}}), 0u);  // senseless shifts
-    EXPECT_EQ(hw::khz_of({2, 0, 0, 0, 0x80000000, -32, 0, {}}), 0u);
-    EXPECT_EQ(hw::khz_of({2, 0, 0, 0, 0x80000000, -31, 0, {}}), 0u);  // faster than 32 bits
+    EXPECT_EQ(hw::khz_of({2, 0, 0, 0, 0x80000000, 0xe0, 0, {}}), 0u);
+    EXPECT_EQ(hw::khz_of({2, 0, 0, 0, 0x80000000, 0xe1, 0, {}}), 0u);  // faster than 32 bits
 }
 
 TEST(tsc_frequency, of_the_hypervisors_leaf_comes_first) {
@@ -212,7 +212,7 @@ TEST(tsc_frequency, of_timers_that_stand_still_stays_unknown) {
     machine.answer(0x40, {0xff});
     machine.answer_tsc({0, 1000});
     EXPECT_EQ(hw::measure_tsc_frequency(machine, hw::chipset::i440fx).khz, 0u);
-    EXPECT_LT(machine.log().size(), 100'000u);
+    EXPECT_LT(machine.log().size(), 1'000'000u);
 }
 
 /// Three measurements of 10 ms by a timer that needs one reading each.

@@ -2,7 +2,7 @@
 // When each step of the boot was done, by the time stamp counter: no device, no exit.
 #pragma once
 
-#include "core/text.hpp"
+#include "core/types.hpp"
 
 namespace mayfly {
 

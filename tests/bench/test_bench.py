@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+"""A whole run of the bench, small: what it writes is what results.json has to be."""
+
+import io
+
+import pytest
+
+from bench import cases, firmwares, kernels, measure, progress, results, run
+from harness import bzimage, paths
+
+WHEN = "2026-01-02T03:04:05Z"
+CASE = {case.id: case for case in cases.all_cases()}["microvm"]
+
+
+class OldKernels(kernels.Kernels):
+    """Kernels that Mayfly refuses and qboot boots: their boot protocol is an old one."""
+
+    def _kernel(self, kind, end):
+        return self._file(f"old-{end}", lambda: bzimage.build(bzimage.Program.stub(end),
+                                                              protocol=0x209))
+
+
+def bench_of(folder, chosen, made=kernels.Kernels, limit=None, monkeypatch=None):
+    """The results of one case in 6 rounds, and what was said on the way."""
+    if limit:
+        monkeypatch.setattr(firmwares, "LIMIT_SECONDS", limit)
+    told = io.StringIO()
+    bench = measure.Bench([CASE], chosen, made(folder), run.TCG, 6, False,
+                          progress.Progress(told))
+    bench.measure()
+    data = {"schema": 1, "when": WHEN,
+            "host": {"cpu": "x", "cores": 1, "kernel": "x", "accelerator": "tcg", "why": "x"},
+            "versions": {"mayfly": "x", "qemu": "x"},
+            "firmwares": [firmware.describe() for firmware in chosen],
+            "cases": [CASE.describe()], **bench.results()}
+    results.validate(data)
+    return data, told.getvalue()
+
+
+def chosen_firmwares(*names):
+    """Some of those that are here."""
+    return [firmware for firmware in firmwares.find([]) if firmware.id in names]
+
+
+def test_a_run_fills_every_figure(tmp_path):
+    """All of a row, from counts to the comparison with qboot."""
+    data, told = bench_of(tmp_path, chosen_firmwares("mayfly", "qboot"))
+    ours, theirs = (results.find_row(data, "microvm", name) for name in ("mayfly", "qboot"))
+    assert ours["status"] == theirs["status"] == "ok"
+    figures = {"accesses", "instructions", "msr_writes", "cpuid", "pages_touched", "ram_left",
+               "time"}
+    assert figures <= set(ours) and figures <= set(theirs)
+    assert len(results.find_floor(data, "microvm")["samples_ms"]) == 6
+    assert "verdict" in ours["time"]["to_qboot"] and "to_qboot" not in theirs["time"]
+    assert "case 1 of 1: microvm" in told
+
+
+def test_a_firmware_that_fails_keeps_its_row(tmp_path, monkeypatch):
+    """One refuses with its own words, one is no firmware, one has no image: all is told."""
+    chosen = [*chosen_firmwares("mayfly", "qboot"),
+              firmwares.Firmware("broken", "broken", {"": paths.PAYLOADS / "setup.bin"}),
+              firmwares.Firmware("other", "other", {"pc": paths.QBOOT})]
+    data, told = bench_of(tmp_path, chosen, OldKernels, 3, monkeypatch)
+    rows = {row["firmware"]: row for row in data["results"]}
+    assert {name: row["status"] for name, row in rows.items()} == {
+        "mayfly": "refused", "qboot": "ok", "broken": "failed", "other": "skipped"}
+    assert "its last words: mayfly: " in rows["mayfly"]["reason"]
+    assert "setup.bin" in rows["broken"]["reason"]
+    assert "microvm, broken: failed" in told
+
+
+@pytest.mark.parametrize("chosen", [[], ["microvm", "q35*"]])
+def test_a_selection_keeps_the_order(chosen):
+    """Cases come as in the whole run."""
+    whole = [case.id for case in cases.all_cases()]
+    some = [case.id for case in cases.select(chosen)]
+    assert some == [name for name in whole if name in some]

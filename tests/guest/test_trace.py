@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+"""The list of opt/org.mayfly/trace: marks on the ports that other tools know, and wrong words."""
+
+import collections
+import re
+from dataclasses import dataclass
+
+import pytest
+
+from harness import acpi
+from harness.accesses import read_trace
+from harness.failure import check_complaint, complaint
+from harness.guest import booted, linux_like, pvh_kernel, write_kernel
+from harness.qemu import FIRMWARE_PORT, REPORT_PORT, Qemu
+from harness.sentences import expect_sentence
+from harness.timeline import printed, trace
+
+FW_CFG_DMA = 0x518
+POST, FIRMWARE_MARKS, LOADER_MARKS = 0x80, 0xF5, 0xF4
+# Ports and values in order: Cloud Hypervisor's codes on port 0x80 (below 0x20 firmware, from 0x20
+# boot loader, from 0x40 kernel), on the others those of qemu-boot-time's benchmark.h: FW_START,
+# FW_DO_BOOT, LINUX_START_FWCFG, LINUX_START_BOOT or LINUX_START_PVHBOOT.
+MARKS_OF_A_BOOT = [
+    (POST, 0x01), (FIRMWARE_MARKS, 1), (POST, 0x02), (POST, 0x03), (FIRMWARE_MARKS, 5),
+    (POST, 0x20), (LOADER_MARKS, 2), (POST, 0x21), (POST, 0x40)]
+LAST_MARK = {"bzimage": (LOADER_MARKS, 3), "pvh": (LOADER_MARKS, 4)}
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A boot of the payload: what went to the ports of the marks, all other accesses, the lines."""
+
+    marks: list[tuple[int, int]]
+    others: collections.Counter
+    debug: str
+
+
+def traced(tmp_path, machine, args, **options) -> Traced:
+    """Boots with a trace of the accesses and without isa-debug-exit."""
+    log = tmp_path / "trace"
+    log.unlink(missing_ok=True)
+    with booted(tmp_path, machine, ["-trace", "memory_region_ops_*", "-D", log, *args],
+                words="brief", exit_size=0, **options) as guest:
+        accesses = [a for a in read_trace(log) if a.address not in (REPORT_PORT, FIRMWARE_PORT)]
+        debug = guest.vm.debug
+    shown = [a for a in accesses if a.address in (POST, FIRMWARE_MARKS, LOADER_MARKS)]
+    assert all((a.kind, a.size) == ("write", 1) for a in shown)
+    others = collections.Counter(a.place for a in accesses if a not in shown)
+    return Traced([(a.address, a.value) for a in shown], others, debug)
+
+
+@pytest.mark.parametrize("protocol", ["bzimage", "pvh"])
+@pytest.mark.parametrize("machine", ["pc", "q35", "microvm"])
+def test_marks(tmp_path, machine, protocol):
+    """Exactly these writes, each a byte, and one access to read the list; without it none."""
+    kernel = pvh_kernel() if protocol == "pvh" else linux_like()
+    quiet = traced(tmp_path, machine, [], kernel=kernel)
+    loud = traced(tmp_path, machine, trace("marks"), kernel=kernel)
+    assert quiet.marks == [] and loud.debug == ""
+    assert loud.marks == [*MARKS_OF_A_BOOT, LAST_MARK[protocol]]
+    loud.others.subtract(quiet.others)
+    assert {place: n for place, n in loud.others.items() if n} == {
+        ("write", FW_CFG_DMA, 4, "fwcfg.dma"): 1}
+
+
+def test_marks_alone_make_no_fpdt(tmp_path):
+    """They are another word of the list."""
+    with booted(tmp_path, "q35", trace("marks"), exit_size=0) as guest:
+        assert acpi.tables(guest.report, "FPDT") == []
+        assert guest.vm.debug == ""
+
+
+@pytest.mark.parametrize("words", ["timeline,marks", "marks,timeline", "marks,timeline,marks"])
+def test_both(tmp_path, words):
+    """In any order, and twice is once."""
+    found = traced(tmp_path, "pc", trace(words))
+    assert found.marks == [*MARKS_OF_A_BOOT, LAST_MARK["bzimage"]]
+    assert printed(found.debug).source == "PM timer"
+
+
+@pytest.mark.parametrize("size, status", [(1, 2 << 1 | 1), (2, 1 << 1 | 1), (4, 1 << 1 | 1)])
+@pytest.mark.parametrize("machine", ["pc", "microvm"])
+def test_isa_debug_exit_ends_at_a_mark(tmp_path, machine, size, status):
+    """At 0xf4 it takes the first mark for an exit: that on 0xf5 too, unless it has one port."""
+    with Qemu(machine, ["-kernel", write_kernel(tmp_path, linux_like()), *trace("marks")],
+              exit_size=size) as vm:
+        assert vm.wait() == status
+        assert vm.report == b"" and vm.debug == ""
+
+
+@pytest.mark.parametrize("machine", ["pc", "microvm"])
+@pytest.mark.parametrize("words, word", [
+    ("timelines", "timelines"), ("Timeline", "Timeline"), ("marks ", "marks "),
+    ("timeline,", ""), ("marks,,timeline", ""), ("marks,log", "log"), ("x" * 150, "x" * 150)],
+                         ids=lambda value: value[:20])
+def test_unknown_word(tmp_path, machine, words, word):
+    """A word that means nothing is told, before anything is traced."""
+    check_complaint(machine, ["-kernel", write_kernel(tmp_path, linux_like()), *trace(words)],
+                    f"mayfly: opt/org.mayfly/trace: neither timeline nor marks ({word})",
+                    exit_size=0)
+
+
+def test_empty_list(tmp_path):
+    """Asks for nothing."""
+    (tmp_path / "list").touch()
+    with booted(tmp_path, "pc", ["-fw_cfg",
+                                 f"name=opt/org.mayfly/trace,file={tmp_path / 'list'}"]) as guest:
+        assert guest.vm.debug == ""
+        assert acpi.tables(guest.report, "FPDT") == []
+
+
+def test_list_too_long(tmp_path):
+    """A file of the host's that the work area cannot hold."""
+    (tmp_path / "list").write_bytes(b"timeline," * 20_000)
+    with Qemu("pc", ["-kernel", write_kernel(tmp_path, linux_like()), "-fw_cfg",
+                     f"name=opt/org.mayfly/trace,file={tmp_path / 'list'}"]) as vm:
+        said = complaint(vm)
+        room = re.search(r"limit (\d+)", said)
+        assert room and int(room[1]) < 64 * 1024
+        expect_sentence(said, "mayfly: fw_cfg: file is too large "
+                              f"(opt/org.mayfly/trace, 180000 bytes, limit {room[1]})")
