@@ -8,8 +8,7 @@ import pytest
 from harness import accesses, acpi, memory, paths, pci, pvh
 from harness.failure import check_complaint
 from harness.guest import booted, linux_like, write_kernel
-from harness.memory import FOUR_GIB, GIB
-from harness.qemu import GuestFailure
+from harness.memory import FOUR_GIB
 from harness.sentences import expect_sentence
 
 FULL = ["-fw_cfg", "name=opt/org.mayfly/prepare,string=full"]
@@ -165,3 +164,104 @@ def test_topology(tmp_path, machine, name):
         assert guest.vm.debug == ""
     theirs, _, _ = tree_of(tmp_path, machine, args, firmware=paths.SEABIOS)
     pci.check_coverage(tree, theirs)
+
+
+@pytest.mark.parametrize("args", [[], devices(*VIRTIO), devices(
+    "pcie-root-port,id=r0,chassis=1", "pcie-root-port,id=r1,chassis=2", "nvme,serial=1,bus=r0")],
+    ids=["nothing", "virtio", "ports"])
+def test_microvm(tmp_path, args):
+    """By memory alone, and without I/O."""
+    tree, report, said = tree_of(tmp_path, "microvm,pcie=on", [*FULL, *args])
+    pci.check_buses(tree)
+    without = {key for key, (_, bar) in tree.bars().items() if bar.kind == pci.IO}
+    pci.check_places(tree, windows_of("microvm", report), without)
+    assert said == ""
+
+
+def test_microvm_without_pci(tmp_path):
+    """There is nothing to prepare, and nothing is said."""
+    tree, _, said = tree_of(tmp_path, "microvm", FULL)
+    assert not tree.functions and said == ""
+
+
+PXB = {"pc": devices("pxb,id=x,bus_nr=64", "virtio-rng-pci,bus=x"),
+       "q35": devices("pxb-pcie,id=x,bus_nr=64", "pcie-root-port,id=r,bus=x,chassis=1",
+                      "virtio-rng-pci,bus=r")}
+
+
+@pytest.mark.parametrize("machine", ["pc", "q35"])
+@pytest.mark.parametrize("kernel, args, is_full", [
+    ("bzImage", [], False), ("bzImage", FULL, True), ("bzImage", "pxb", True),
+    ("bzImage", [*LEAN, "pxb"], False), ("Linux by PVH", [], False), ("Linux by PVH", FULL, True),
+    ("another by PVH", [], True), ("another by PVH", LEAN, False)], ids=str)
+def test_choice(tmp_path, machine, kernel, args, is_full):
+    """Lean for Linux, full for others and extra roots, and what the user asks for."""
+    image = linux_like() if kernel == "bzImage" else pvh.build(linux=kernel.startswith("Linux"))
+    more = PXB[machine] if "pxb" in args else devices("virtio-rng-pci")
+    args = [*(a for a in args if a != "pxb"), *more] if args != "pxb" else more
+    tree, _, said = tree_of(tmp_path, machine, args, kernel=image)
+    assert said == ""
+    assigned = [bar for _, bar in tree.bars().values() if bar.address != 0]
+    assert bool(assigned) == is_full
+    assert not is_full or not tree.missing()
+
+
+def test_unknown_preparation(tmp_path):
+    """Neither `lean` nor `full`."""
+    check_complaint("q35", ["-kernel", write_kernel(tmp_path, linux_like()), "-fw_cfg",
+                            "name=opt/org.mayfly/prepare,string=fuller"],
+                    "mayfly: opt/org.mayfly/prepare: neither lean nor full (fuller)")
+
+
+def places(tree: pci.Tree) -> dict:
+    """Where each BAR is, and what each bridge passes on."""
+    return {**{key: bar.address for key, (_, bar) in tree.bars().items()},
+            **{f.number: (f.buses, f.windows()) for f in tree.functions if f.is_bridge}}
+
+
+@pytest.mark.parametrize("machine, kind", [("pc", "cf9"), ("pc", "init"), ("q35", "triple"),
+                                           ("q35", "fff0")])
+def test_every_boot_gives_the_same_places(tmp_path, machine, kind):
+    """After a reset, and where the devices still have what the last boot gave them."""
+    args = [*FULL, *devices("pci-bridge,id=b,chassis_nr=1", "virtio-net-pci,bus=b,addr=3", "VGA")]
+    with booted(tmp_path, machine, args, words=f"buses boots=2 reboot={kind}", boots=2) as guest:
+        first, second = (pci.Tree(report) for report in guest.reports)
+        check(first, machine, guest.reports[0])
+        assert places(first) == places(second)
+
+
+@pytest.mark.parametrize("machine", ["pc", "q35"])
+def test_what_has_no_room_is_named(tmp_path, machine):
+    """A BAR larger than all addresses of the CPU; the rest has its place."""
+    args = [*FULL, *devices("virtio-rng-pci"), *shared("64G", ""), "-cpu", "pentium3"]
+    tree, report, said = tree_of(tmp_path, machine, args)
+    missing, = tree.missing()
+    pci.check_places(tree, windows_of(machine, report), {missing})
+    expect_sentence(said, f"mayfly: pci: no room (function {missing[0]:#x}, register "
+                          f"{0x10 + 4 * missing[1]:#x}, size 0x1000000000)")
+
+
+@pytest.mark.parametrize("machine", ["pc", "q35"])
+def test_buses_without_a_number_are_named(tmp_path, machine):
+    """More bridges on bus 0 than numbers below an extra root."""
+    extra = (["pxb,id=x,bus_nr=4"] if machine == "pc" else
+             ["pxb-pcie,id=x,bus_nr=4", "pcie-root-port,bus=x,chassis=9"])
+    args = devices(*(f"pci-bridge,id=b{i},chassis_nr={i + 1},addr={8 + i:x}" for i in range(4)),
+                   *extra, "virtio-rng-pci,bus=b3,addr=1")
+    with booted(tmp_path, machine, args) as guest:
+        function = (8 + 3) << 3
+        expect_sentence(guest.vm.debug, f"mayfly: pci: no room (function {function:#x}, "
+                                        "register 0x18, size 0x1)")
+
+
+def test_accesses(record_property):
+    """q35 with four virtio-pci devices, everything prepared."""
+    args = devices(*VIRTIO)
+    for machine in ("pc", "q35", "microvm,pcie=on"):
+        ours = accesses.device_accesses(machine, [*FULL, *args])
+        theirs = accesses.device_accesses(machine, args,
+                                          firmware=paths.seabios(machine.split(",")[0]))
+        record_property("figures", f"{machine}, four virtio-pci devices, prepared fully: "
+                                   f"{len(ours)} device accesses, SeaBIOS {len(theirs)}")
+        assert machine != "q35" or len(ours) <= MOST_ACCESSES
+        assert len(ours) < len(theirs) / 4 or machine.startswith("microvm")
