@@ -99,7 +99,7 @@ void make_memory_map(machine& pc);
 /// Gives every PCI device its place where the preparation is to be full: by the user's word or the
 /// build's, for a machine of several root buses, and for a payload that is not Linux. Before the
 /// first read of an ACPI file: QEMU makes the tables from what it finds programmed then.
-void prepare_pci(machine& pc, const_bytes head, boot::payload_kind kind);
+void prepare_pci(machine& pc, const_bytes head, boot::payload_kind payload);
 
 /// Memory types of the CPU, then ACPI, SMBIOS and MP table.
 tables::acpi_tables make_tables(machine& pc);
