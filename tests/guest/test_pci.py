@@ -161,6 +161,7 @@ def test_topology(tmp_path, machine, name):
         check(tree, machine, guest.report)
         check_as_qemu_has_it(tree, guest.vm)
         acpi.check(guest.report)
+        pci.check_declared(tree, acpi.table(guest.report, "DSDT").data)
         assert guest.vm.debug == ""
     theirs, _, _ = tree_of(tmp_path, machine, args, firmware=paths.SEABIOS)
     pci.check_coverage(tree, theirs)

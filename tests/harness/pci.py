@@ -251,3 +251,55 @@ def host_windows(machine: str, low_ram_end: int, high_begin: int = FOUR_GIB,
         io = [Range(0x1000, 0x10000)]
         low = [Range(max(low_ram_end, 2 * GIB), 0xB0000000), Range(0xC0000000, 0xFEC00000)]
     return {IO: io, LOW: [*low, high]}
+
+
+def _templates(aml: bytes) -> list[bytes]:
+    """The resource templates that are named _CRS."""
+    result = []
+    at = -1
+    while (at := aml.find(b"\x08_CRS\x11", at + 1)) >= 0:
+        begin = at + 6
+        begin += 1 + (aml[begin] >> 6)  # the package's length
+        width = {0x0A: 1, 0x0B: 2, 0x0C: 4}[aml[begin]]
+        size = int.from_bytes(aml[begin + 1 : begin + 1 + width], "little")
+        result.append(aml[begin + 1 + width : begin + 1 + width + size])
+    return result
+
+
+# Address space descriptors, ACPI 6.4, 6.4.3.5: how wide each number is.
+ADDRESS_SPACES = {0x88: 2, 0x87: 4, 0x8A: 8}
+MEMORY_SPACE, IO_SPACE, BUS_SPACE = 0, 1, 2
+
+
+def declared(dsdt: bytes) -> dict[int, dict[str, list[Range]]]:
+    """What QEMU's tables say of each root bus, by its number: the windows of its _CRS."""
+    result = {}
+    for template in _templates(dsdt):
+        windows = {MEMORY_SPACE: [], IO_SPACE: [], BUS_SPACE: []}
+        at = 0
+        while template[at] != 0x79:  # end tag
+            tag = template[at]
+            size = 3 + int.from_bytes(template[at + 1 : at + 3], "little") if tag & 0x80 else \
+                1 + (tag & 7)
+            if width := ADDRESS_SPACES.get(tag):
+                low, high = (int.from_bytes(template[at + 6 + i * width : at + 6 + (i + 1) * width],
+                                            "little") for i in (1, 2))
+                windows[template[at + 3]].append(Range(low, high + 1))
+            at += size
+        for buses in windows[BUS_SPACE]:
+            result[buses.begin] = {IO: windows[IO_SPACE], LOW: windows[MEMORY_SPACE]}
+    return result
+
+
+def check_declared(tree: Tree, dsdt: bytes) -> None:
+    """What is on a root bus lies in the windows that the tables name for it."""
+    roots = declared(dsdt)
+    for f in tree.functions:
+        if tree.bridge_of(f.bus) is not None:
+            continue
+        pieces = [(b.kind, b.range) for b in f.bars if b.address != 0]
+        pieces += f.windows().items() if f.is_bridge else []
+        for kind, used in pieces:
+            homes = roots[f.bus][IO if kind == IO else LOW]
+            assert any(h.begin <= used.begin and used.end <= h.end for h in homes), (
+                f"{f} {kind} {used} is in none of {list(map(str, homes))}")
