@@ -101,7 +101,10 @@ class planner {
         const u8 unit = which == pool::io ? io_window_shift : memory_window_shift;
         u8 shift = unit;
         u32 size = inside.next;
+        window.may_be_high = which == pool::high;
         if (window.child < spared && window.spare != 0) {
+            if ((window.note & note_low_spare) != 0)
+                window.may_be_high = false;
             // A link has one device; a bus takes one more.
             if (which != pool::io && !behind.has_one_slot)
                 size += window.spare;

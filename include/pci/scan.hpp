@@ -222,7 +222,6 @@ class scanner {
                                           : here.has_high ? pool::high
                                                           : pool::low);
         high.is_wide = true;
-        high.may_be_high = here.has_high;
         for (u32 i = 0; i < 3; i++) {
             windows[i].is_window = true;
             windows[i].spare = i == 0 ? hotplug_io : hotplug_memory;
@@ -230,28 +229,28 @@ class scanner {
         read_capabilities(windows, (identity & 0xffff) == red_hat);
     }
 
-    /// What kind of port it is, and QEMU's wishes for it (docs/pcie_pci_bridge.txt).
+    /// What kind of port it is, and QEMU's wishes for it (docs/pcie_pci_bridge.txt). Behind the
+    /// last register may be anything, which is then somebody's odd wish.
     void read_capabilities(resource* windows, bool may_reserve) {
-        constexpr u32 express = 0x10, reservation = 0x01000009, reservation_size = 32;
+        constexpr u32 express = 0x10, reservation = 0x01000009;
         u32 at = read(reg_capabilities) & 0xfc;
         // A list cannot be longer, but may be a ring.
         for (u32 left = 48; at != 0 && left != 0; left--) {
             const u32 value = read(at);
             if ((value & 0xff) == express)
                 note_port(windows, value >> 16);
-            if ((value & 0xff0000ff) == reservation && may_reserve &&
-                (value >> 16 & 0xff) >= reservation_size && at <= 256 - reservation_size)
+            if ((value & 0xff0000ff) == reservation && may_reserve)
                 reserve(at, windows);
             at = value >> 8 & 0xfc;
         }
     }
 
-    /// The high window notes whether a link is behind it.
+    /// The high window notes what is behind it.
     static void note_port(resource* windows, u32 flags) {
         constexpr u32 root_port = 4, downstream = 6, to_pci = 7, slot = 1u << 8;
         const u32 type = flags >> 4 & 0xf;
         const bool is_link = type == root_port || type == downstream;
-        windows[2].note = is_link ? 1 : 0;
+        windows[2].note |= is_link ? note_link : 0;
         if (type != to_pci && !(is_link && (flags & slot) != 0))
             windows[0].spare = windows[1].spare = windows[2].spare = 0;
     }
@@ -270,12 +269,15 @@ class scanner {
             const u32 size = read(at + offset);
             return size == unset ? size : size >> page_shift;
         };
-        keep(0, read(at + 8));
+        const u32 io = read(at + 8);
+        keep(0, io);
+        if (io == 0)  // has QEMU pass on none
+            windows[0].from = pool::none;
         keep(1, pages(16));
         const u32 low = pages(20);
         keep(2, low);
         if (low != unset)
-            windows[2].may_be_high = false;
+            windows[2].note |= note_low_spare;
         else
             keep(2, read(at + 24) >> page_shift | read(at + 28) << (32 - page_shift));
     }
@@ -287,7 +289,7 @@ class scanner {
         auto& behind = found_.buses[number];
         behind.exists = true;
         behind.windows = static_cast<u16>(first);
-        behind.has_one_slot = windows[2].note != 0;
+        behind.has_one_slot = (windows[2].note & note_link) != 0;
         behind.has_io = windows[0].from != pool::none;
         behind.has_high = windows[2].from != pool::none;
         behind.turn = static_cast<u8>(found_.buses[windows->bus()].turn + turn(windows->function));

@@ -43,6 +43,11 @@ struct extent {
     u32 end;
 };
 
+/// What is noted of a bridge's high window: a link is behind it; its spare room is to be below 4
+/// GiB.
+inline constexpr u8 note_link = 1u << 0;
+inline constexpr u8 note_low_spare = 1u << 1;
+
 /// A BAR, an expansion ROM or a window of a bridge.
 struct resource {
     u32 size;      ///< 0 for a window that is closed
@@ -53,7 +58,7 @@ struct resource {
     pool from;
     u8 shift;        ///< of the alignment, 1 << shift, at most 31
     u8 child;        ///< window: the bus behind it, 0 where that has no number; else 0
-    u8 note;         ///< window: what scanner knows of the bus that has no number yet
+    u8 note;         ///< I/O window: how many buses to keep; high window: as above
     bool is_window;  ///< of a bridge: io, low and high stand one behind the other
     bool is_io;
     bool is_on_root;   ///< on a bus that no bridge leads to

@@ -104,7 +104,7 @@ inline void grow(pci_devices& to, const std::function<u32()>& next) {
             for (u32 i = 0; i < 3; i++)
                 windows_of[i].spare = next() % 2 == 0 ? 0 : next() % (i == 0 ? 0x4000 : 0x8000);
             if (next() % 8 == 0)
-                windows_of[2].may_be_high = false;
+                windows_of[2].note = pci::note_low_spare;
         }
     }
     for (u32 number = buses; number-- > 1;) {

@@ -23,10 +23,10 @@ def devices(*names: str) -> list[str]:
     return list(itertools.chain.from_iterable(("-device", name) for name in names))
 
 
-def shared(size: str, *places: str) -> list[str]:
+def shared(size: str, *places: str, first: int = 0) -> list[str]:
     """An ivshmem-plain with a 64-bit BAR of this size at each place; the memory is never touched."""
     result = []
-    for number, place in enumerate(places):
+    for number, place in enumerate(places, first):
         result += ["-object", f"memory-backend-ram,id=m{number},size={size},share=on,reserve=off",
                    "-device", f"ivshmem-plain,memdev=m{number}{place}"]
     return result
