@@ -11,8 +11,9 @@ from harness.guest import booted
 from test_pci import FULL, check, check_as_qemu_has_it, devices, shared
 
 WIDE = pytest.mark.wide
-ENDPOINTS = ["virtio-net-pci", "virtio-rng-pci", "virtio-serial-pci", "virtio-scsi-pci", "e1000", "VGA,vgamem_mb={mb}", "nvme,serial=1", "edu", "lsi", "qemu-xhci",
-             "secondary-vga", "rtl8139", "megasas", "ich9-ahci", "pci-testdev"]
+ENDPOINTS = ["virtio-net-pci", "virtio-rng-pci", "virtio-serial-pci", "virtio-scsi-pci", "e1000", "VGA,vgamem_mb={mb}", "nvme,serial=1", "edu", "qemu-xhci",
+             "secondary-vga", "rtl8139", "megasas", "ich9-ahci"]
+# Not pci-testdev and lsi: with several of them QEMU 7.2 ends in an assertion of its own.
 MOST_DEVICES = 24
 
 
@@ -83,6 +84,18 @@ class Topology:
         return [*devices(*self.names), *self.memory]
 
 
+def without_io(tree: pci.Tree) -> set[tuple[int, int]]:
+    """The I/O BARs behind ports that are asked (io-reserve=0) to pass on none."""
+    result = set()
+    for key, (function, bar) in tree.bars().items():
+        bus = function.bus
+        while bar.kind == pci.IO and (bridge := tree.bridge_of(bus)):
+            if bridge.registers[1] & pci.COMMAND_IO == 0:
+                result.add(key)
+            bus = bridge.bus
+    return result
+
+
 def test_generator_repeats():
     """A seed is a topology."""
     assert Topology("q35", 5).arguments() == Topology("q35", 5).arguments()
@@ -97,6 +110,6 @@ def test_random_topology(tmp_path, machine, seed):
     with booted(tmp_path, machine, [*FULL, *args], words="buses") as guest:
         tree = pci.Tree(guest.report)
         assert guest.vm.debug == "", guest.vm.debug
-        check(tree, machine, guest.report)
+        check(tree, machine, guest.report, without_io(tree))
         check_as_qemu_has_it(tree, guest.vm)
         pci.check_declared(tree, acpi.table(guest.report, "DSDT").data)
