@@ -54,14 +54,16 @@ def main() -> int:
         accel = accelerator.choose(kernels.distribution, paths.ROOT / "build")
     progress.say(f"times with {accel.option}: {accel.reason}")
     found = firmwares.find([peer.resolve() for peer in choice.peers])
-    bench = Bench(chosen, found, kernels, accel.option, choice.rounds, choice.slow, progress)
-    bench.measure()
+    # Before the run: work that goes on meanwhile is not what was measured.
     data = {"schema": 1, "when": when, "host": host.facts(accel.option, accel.reason),
             "versions": host.versions(found, kernels.release),
             "firmwares": [firmware.describe() for firmware in found],
-            "cases": [case.describe() for case in chosen], **bench.results()}
+            "cases": [case.describe() for case in chosen]}
     if choice.cases:
         data["selection"] = choice.cases
+    bench = Bench(chosen, found, kernels, accel.option, choice.rounds, choice.slow, progress)
+    bench.measure()
+    data |= bench.results()
     results.save(data, choice.output)
     pictures = [choice.output.with_suffix(suffix) for suffix in (".svg", ".png")]
     picture.draw(data, *pictures)
