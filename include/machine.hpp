@@ -87,7 +87,7 @@ void honour_shutdown_code(machine& pc);
 /// jump to F000:FFF0. False on an unknown chipset.
 bool ran_before(machine& pc);
 
-/// Says on the debug port what of this machine is not known or not prepared.
+/// Says on the debug port what of this machine is not known.
 void tell_limits(machine& pc);
 
 /// Chipset registers and what lies below 1 MiB.

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "hw/chipset.hpp"
-#include "pci/config_space.hpp"
+#include "pci/port.hpp"
 #include "pci/tree.hpp"
 
 namespace mayfly::pci {
@@ -13,10 +13,6 @@ struct host {
     hw::chipset kind;
     u32 extra_roots;  ///< how many root buses there are besides bus 0
 };
-
-inline constexpr u32 hotplug_io = 0x1000;
-inline constexpr u32 hotplug_memory = 2 * mib >> page_shift;
-inline constexpr u32 most_spare = 1u << 30;
 
 template <configuration Config>
 class scanner {
@@ -226,60 +222,7 @@ class scanner {
             windows[i].is_window = true;
             windows[i].spare = i == 0 ? hotplug_io : hotplug_memory;
         }
-        read_capabilities(windows, (identity & 0xffff) == red_hat);
-    }
-
-    /// What kind of port it is, and QEMU's wishes for it (docs/pcie_pci_bridge.txt). Behind the
-    /// last register may be anything, which is then somebody's odd wish.
-    void read_capabilities(resource* windows, bool may_reserve) {
-        constexpr u32 express = 0x10, reservation = 0x01000009;
-        u32 at = read(reg_capabilities) & 0xfc;
-        // A list cannot be longer, but may be a ring.
-        for (u32 left = 48; at != 0 && left != 0; left--) {
-            const u32 value = read(at);
-            if ((value & 0xff) == express)
-                note_port(windows, value >> 16);
-            if ((value & 0xff0000ff) == reservation && may_reserve)
-                reserve(at, windows);
-            at = value >> 8 & 0xfc;
-        }
-    }
-
-    /// The high window notes what is behind it.
-    static void note_port(resource* windows, u32 flags) {
-        constexpr u32 root_port = 4, downstream = 6, to_pci = 7, slot = 1u << 8;
-        const u32 type = flags >> 4 & 0xf;
-        const bool is_link = type == root_port || type == downstream;
-        windows[2].note |= is_link ? note_link : 0;
-        if (type != to_pci && !(is_link && (flags & slot) != 0))
-            windows[0].spare = windows[1].spare = windows[2].spare = 0;
-    }
-
-    /// The I/O window notes how many buses are to be kept. A size of all ones is not set.
-    void reserve(u32 at, resource* windows) {
-        constexpr u32 unset = ~0u;
-        const u32 buses = read(at + 4);
-        if (buses < bus_limit)
-            windows[0].note = static_cast<u8>(buses);
-        const auto keep = [&](u32 window, u32 size) {
-            if (size != unset)
-                windows[window].spare = size % most_spare;
-        };
-        const auto pages = [&](u32 offset) {
-            const u32 size = read(at + offset);
-            return size == unset ? size : size >> page_shift;
-        };
-        const u32 io = read(at + 8);
-        keep(0, io);
-        if (io == 0)  // has QEMU pass on none
-            windows[0].from = pool::none;
-        keep(1, pages(16));
-        const u32 low = pages(20);
-        keep(2, low);
-        if (low != unset)
-            windows[2].note |= note_low_spare;
-        else
-            keep(2, read(at + 24) >> page_shift | read(at + 28) << (32 - page_shift));
+        read_port(config_, windows, (identity & 0xffff) == red_hat);
     }
 
     /// Gives the bus behind the bridge of window `first` a number, and finds what is on it. Until

@@ -168,6 +168,30 @@ def test_topology(tmp_path, machine, name):
     pci.check_coverage(tree, theirs)
 
 
+def test_reservations(tmp_path):
+    """QEMU's wishes for a port are what its bridge passes on."""
+    tree, _, _ = tree_of(tmp_path, "q35", [*FULL, *arguments("q35", "reservations")])
+    first, second, third, fourth = (f for f in tree.functions if f.is_bridge)
+    assert first.windows()[pci.PREFETCHABLE].size == 4 << 30
+    assert len(first.buses) == 4
+    assert second.windows()[pci.LOW].size == 32 << 20
+    assert second.windows()[pci.IO].size == 8 << 10
+    assert third.windows()[pci.PREFETCHABLE].size == 16 << 20
+    assert third.windows()[pci.PREFETCHABLE].end <= FOUR_GIB
+    assert pci.IO not in fourth.windows()
+    assert fourth.windows()[pci.LOW].size == 1 << 20  # what the device behind it takes
+
+
+@pytest.mark.parametrize("machine, bridge", [
+    ("pc", "pci-bridge,chassis_nr=1"), ("q35", "pcie-root-port,chassis=1")])
+def test_room_for_hotplug(tmp_path, machine, bridge):
+    """Behind an empty bridge there is room for what may come."""
+    tree, _, _ = tree_of(tmp_path, machine, [*FULL, *devices(bridge)])
+    windows = next(f for f in tree.functions if f.is_bridge).windows()
+    assert windows[pci.IO].size == 4 << 10
+    assert windows[pci.LOW].size == windows[pci.PREFETCHABLE].size == 2 << 20
+
+
 @pytest.mark.parametrize("args", [[], devices(*VIRTIO), devices(
     "pcie-root-port,id=r0,chassis=1", "pcie-root-port,id=r1,chassis=2", "nvme,serial=1,bus=r0")],
     ids=["nothing", "virtio", "ports"])
