@@ -51,7 +51,22 @@ SWITCH = devices("pcie-root-port,id=r0,chassis=1", "x3130-upstream,id=u,bus=r0",
                  *(f"xio3130-downstream,id=d{i},bus=u,chassis={i + 2},addr={i}" for i in range(4)),
                  "virtio-net-pci,bus=d0", "virtio-rng-pci,bus=d3")
 
+# One of each kind that QEMU 7.2 starts without a backend; what is left out in
+# test_pci_random.py is left out here too.
+EVERYTHING = """
+    nec-usb-xhci pci-ohci piix3-usb-uhci usb-ehci am53c974 ich9-ahci megasas-gen2
+    mptsas1068 piix3-ide pvscsi sdhci-pci virtio-scsi-pci e1000 e1000e i82551 i82559er
+    ne2k_pci pcnet rocker rtl8139 tulip virtio-net-pci vmxnet3 pci-serial pci-serial-2x
+    pci-serial-4x tpci200 virtio-keyboard-pci virtio-serial-pci ati-vga bochs-display
+    cirrus-vga qxl secondary-vga virtio-gpu-pci vmware-svga AC97 ES1370 intel-hda edu
+    pvpanic-pci virtio-balloon-pci virtio-rng-pci i6300esb
+""".split()
+EVERY_DEVICE = devices(
+    "pci-bridge,id=b1,chassis_nr=1", "pci-bridge,id=b2,chassis_nr=2,bus=b1,addr=1f",
+    *(f"{name},bus=b{1 + i // 25},addr={1 + i % 25:x}" for i, name in enumerate(EVERYTHING)))
+
 BOTH = {
+    "everything": EVERY_DEVICE,
     "nothing": [],
     "virtio": devices(*VIRTIO),
     "display and USB": devices("VGA", "qemu-xhci"),
@@ -147,7 +162,9 @@ def check_as_qemu_has_it(tree: pci.Tree, vm) -> None:
         for device in flatten(bus["devices"]):
             number = device["bus"] << 8 | device["slot"] << 3 | device["function"]
             for region in device["regions"]:
-                seen[number, region["bar"]] = region["address"], region["size"]
+                # pvpanic-pci has 2 bytes, less than a memory BAR can say.
+                size = max(region["size"], 16 if region["type"] == "memory" else 0)
+                seen[number, region["bar"]] = region["address"], size
     for key, (function, bar) in tree.bars().items():
         if bar.number != pci.ROM:
             assert seen[key] == (bar.address or NOT_DECODED, bar.size), f"{function} {bar}"
