@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from harness import accesses, acpi, memory, paths, pci, pvh
+from harness import accesses, acpi, memory, mtree, paths, pci, pvh
 from harness.failure import check_complaint
 from harness.guest import booted, linux_like, write_kernel
 from harness.memory import FOUR_GIB
@@ -178,6 +178,7 @@ def test_topology(tmp_path, machine, name):
         tree = pci.Tree(guest.report)
         check(tree, machine, guest.report)
         check_as_qemu_has_it(tree, guest.vm)
+        mtree.check_mapped(tree, guest.vm)
         acpi.check(guest.report)
         pci.check_declared(tree, acpi.table(guest.report, "DSDT").data)
         assert guest.vm.debug == ""
