@@ -13,7 +13,7 @@ from . import boot as boots
 from .devices import NETWORK_FILE, PCI, Disk, virtio_network
 
 GUEST = boots.BOOTS / "hotplug.sh"
-THERE = re.compile(r"^@@ there: (.*)$", re.MULTILINE)
+THERE = re.compile(r"^@@ there: (.*)\n", re.MULTILINE)  # whole lines only
 GAVE_UP = "@@ gave up"
 # The guest's patience ends before the harness's, so that its kernel log is always seen.
 GUEST_TENTHS = 300
@@ -158,6 +158,30 @@ class VirtioMemory(Part):
 
     def expect(self, seen):
         seen.blocks += 4
+
+
+class SharedMemory(Part):
+    """An ivshmem with a BAR of 1 GiB, for which Debian's kernel has no driver."""
+
+    name = "1af4:1110"  # in the guest
+
+    def __init__(self, bus):
+        self._bus = bus
+
+    def arguments(self, folder):
+        return ["-object", "memory-backend-ram,id=shared,size=1G,share=on,reserve=off"]
+
+    def add(self, vm):
+        vm.qmp("device_add", driver="ivshmem-plain", id="ivshmem", memdev="shared", bus=self._bus)
+
+    def remove(self, vm):
+        vm.qmp("device_del", id="ivshmem")
+
+    def is_gone(self, vm):
+        return "ivshmem" not in plugged(vm)
+
+    def expect(self, seen):
+        seen.names.add(self.name)
 
 
 def network(**place):

@@ -6,7 +6,8 @@ import re
 from . import pci
 from .memory import Range
 
-REGION = re.compile(r"^ +([0-9a-f]{16})-([0-9a-f]{16}) \(prio (-?\d+), [^)]+\): (.*)$", re.MULTILINE)
+REGION = re.compile(r"^ +([0-9a-f]{16})-([0-9a-f]{16}) \(prio (-?\d+), [^)]+\): (.*)$",
+                    re.MULTILINE)
 VIEW_OF = re.compile(r'^ AS "([^"]+)", root', re.MULTILINE)
 OF_A_BAR = 1  # priority
 WINDOW = "alias pci_bridge_"
@@ -26,7 +27,7 @@ def _views(text: str) -> dict[str, list[Range]]:
 
 
 def check_mapped(tree: pci.Tree, vm) -> None:
-    """Each BAR is a region of just its size, and something of it is reached, through all bridges."""
+    """Each BAR is a region of just its size, and all bridges lead to something of it."""
     regions = {}
     for where, priority, name in _regions(vm.hmp("info mtree")):
         if priority == OF_A_BAR and not name.startswith(WINDOW) and "[disabled]" not in name:
