@@ -23,5 +23,6 @@ test-all:
 	@$(MAKE) --no-print-directory test-build
 	@tests/run_tests.sh
 	@tests/run_tests.sh --wide=only tests/guest
+	@tests/run_tests.sh --wide=only tests/boots
 
 test-build: build/fw.bin payloads bench-build $(unit_programs) $(fuzz_targets:%=$(fuzz_out)/%)
