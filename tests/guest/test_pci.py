@@ -215,11 +215,13 @@ def test_room_for_hotplug(tmp_path, machine, bridge):
     ids=["nothing", "virtio", "ports"])
 def test_microvm(tmp_path, args):
     """By memory alone, and without I/O."""
-    tree, report, said = tree_of(tmp_path, "microvm,pcie=on", [*FULL, *args])
-    pci.check_buses(tree)
-    without = {key for key, (_, bar) in tree.bars().items() if bar.kind == pci.IO}
-    pci.check_places(tree, windows_of("microvm", report), without)
-    assert said == ""
+    with booted(tmp_path, "microvm,pcie=on", [*FULL, *args], words="buses") as guest:
+        tree = pci.Tree(guest.report)
+        pci.check_buses(tree)
+        without = {key for key, (_, bar) in tree.bars().items() if bar.kind == pci.IO}
+        pci.check_places(tree, windows_of("microvm", guest.report), without)
+        mtree.check_mapped(tree, guest.vm)
+        assert guest.vm.debug == ""
 
 
 def test_microvm_without_pci(tmp_path):

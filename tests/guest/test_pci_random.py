@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from harness import acpi, pci
+from harness import acpi, mtree, pci
 from harness.guest import booted
 
 from test_pci import FULL, check, check_as_qemu_has_it, devices, shared
@@ -113,4 +113,5 @@ def test_random_topology(tmp_path, machine, seed):
         assert guest.vm.debug == "", guest.vm.debug
         check(tree, machine, guest.report, without_io(tree))
         check_as_qemu_has_it(tree, guest.vm)
+        mtree.check_mapped(tree, guest.vm)
         pci.check_declared(tree, acpi.table(guest.report, "DSDT").data)

@@ -11,6 +11,7 @@ REGION = re.compile(r"^ +([0-9a-f]{16})-([0-9a-f]{16}) \(prio (-?\d+), [^)]+\): 
 VIEW_OF = re.compile(r'^ AS "([^"]+)", root', re.MULTILINE)
 OF_A_BAR = 1  # priority
 WINDOW = "alias pci_bridge_"
+BACKGROUND = "gpex_"  # microvm's windows, where there is nothing else
 NOTHING_INSIDE = {"e1000e-flash"}
 LEAST_BAR = 16  # pvpanic-pci has 2 bytes, less than a memory BAR can say
 
@@ -22,7 +23,7 @@ def _regions(text: str) -> list[tuple[Range, int, str]]:
 
 def _views(text: str) -> dict[str, list[Range]]:
     """What each address space reaches, without gaps and overlaps."""
-    return {name: [where for where, _, _ in _regions(view)]
+    return {name: [where for where, _, what in _regions(view) if not what.startswith(BACKGROUND)]
             for view in text.split("FlatView #") for name in VIEW_OF.findall(view)}
 
 
