@@ -5,11 +5,13 @@ The guest (hotplug.sh) uses what appears and writes a line with all that is ther
 """
 
 import dataclasses
+import functools
 import re
 
-from harness.qemu import Qemu
+from harness.qemu import GuestFailure, Qemu
 
 from . import boot as boots
+from . import stalls
 from .devices import NETWORK_FILE, PCI, Disk, virtio_network
 
 GUEST = boots.BOOTS / "hotplug.sh"
@@ -215,7 +217,10 @@ class Guest:
 
     def first(self):
         """What was there at the start."""
-        return self.vm.wait_until(lambda: self.seen, "first line of the guest")[0]
+        try:
+            return self.vm.wait_until(lambda: self.seen, "first line of the guest")[0]
+        except GuestFailure as failure:
+            raise boots.Stall(str(failure), self.vm.serial) from None
 
     def reaches(self, expected):
         """Whether just that comes to be there before the guest gives up."""
@@ -249,11 +254,7 @@ def _end(vm):
     return vm.wait()
 
 
-def run(boot, parts, folder, firmware=None, tenths=GUEST_TENTHS):
-    """Boots, adds all parts at once, waits for the guest to use them, and takes them away.
-
-    Returns the guest's report and, where something did not come or go, a sentence.
-    """
+def _once(boot, folder, firmware, parts, tenths):
     archive = folder / "hotplug.cpio"
     archive.write_bytes(_archive(boot, parts, tenths))
     boot = dataclasses.replace(boot, initrd=archive, append=f"{COMMAND_LINE} {boot.append}".strip())
@@ -269,3 +270,14 @@ def run(boot, parts, folder, firmware=None, tenths=GUEST_TENTHS):
         if status != 0 or report is None:
             raise vm.fail(f"QEMU ended with status {status}, no whole report from the guest")
         return report, failure
+
+
+def run(boot, parts, folder, tenths=GUEST_TENTHS):
+    """Boots, adds all parts at once, waits for the guest to use them, and takes them away.
+
+    Returns the guest's report, a sentence where something did not come or go, and the folder with
+    what the devices left.
+    """
+    how = functools.partial(_once, parts=parts, tenths=tenths)
+    (report, failure), folder = stalls.run(boot, folder, how)
+    return report, failure, folder

@@ -43,24 +43,27 @@ def is_linux_at_work(serial):
     return not any(word in output for word in TROUBLE)
 
 
-def _attempt(boot, folder, number, firmware=None):
+def _attempt(boot, folder, number, firmware=None, how=None):
     """One boot with a folder of its own: (report, folder)."""
     folder = folder / f"attempt-{number}"
     folder.mkdir()
-    return boots.run(boot, folder, firmware), folder
+    return (how or boots.run)(boot, folder, firmware), folder
 
 
-def run(boot, folder):
-    """Boots the firmware under test: (report, the folder with what the devices left)."""
+def run(boot, folder, how=None):
+    """Boots the firmware under test: (report, the folder with what the devices left).
+
+    `how` is called in place of boot.run.
+    """
     try:
-        return _attempt(boot, folder, 1)
+        return _attempt(boot, folder, 1, how=how)
     except boots.Stall as stall:
         if not is_linux_at_work(stall.serial) or len(_second_attempts) >= SECOND_ATTEMPTS:
             raise
         _second_attempts.append(boot)
         said = f"Linux stalled, a second attempt is made; its last line: {last_line(stall.serial)}"
         warnings.warn(said, BootStalled, stacklevel=2)
-    return _attempt(boot, folder, 2)
+    return _attempt(boot, folder, 2, how=how)
 
 
 def run_reference(boot, folder, firmware):

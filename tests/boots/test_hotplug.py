@@ -70,9 +70,9 @@ def test_hotplug(tmp_path, name, preparation):
     arguments += FULL if preparation == "full" else ()
     parts = make()
     boot = Boot("cloud", machine, 512, "1,maxcpus=2", arguments=arguments)
-    report, failure = hotplug.run(boot, parts, tmp_path)
+    report, failure, folder = hotplug.run(boot, parts, tmp_path)
     assert not failure, failure + report.text("dmesg")
-    found = [problem for part in parts for problem in part.problems(tmp_path, report)]
+    found = [problem for part in parts for problem in part.problems(folder, report)]
     assert not found, "\n".join(found)
     assert not matching(OBJECTION, report)
     assert bool(matching(WINDOW_MOVED, report)) == (preparation == "lean" and bool(lean))
@@ -84,7 +84,7 @@ def test_an_empty_bridge_needs_full(tmp_path):
     Where this fails, Linux has learnt it, and the limitation may go.
     """
     boot = Boot("cloud", "pc", arguments=(*ROOM, *BRIDGE))
-    report, failure = hotplug.run(boot, behind_bridge(), tmp_path, tenths=30)
+    report, failure, _ = hotplug.run(boot, behind_bridge(), tmp_path, tenths=30)
     assert failure
     assert len(matching(OBJECTION, report)) >= 2
     assert not matching(WINDOW_MOVED, report)
@@ -96,7 +96,7 @@ def test_a_reservation_needs_full(tmp_path, preparation):
     """
     port = devices("pcie-root-port,id=port1,chassis=1,pref64-reserve=4G")
     boot = Boot("cloud", "q35", arguments=(*ROOM, *port, *(FULL if preparation == "full" else ())))
-    report, failure = hotplug.run(boot, [SharedMemory("port1")], tmp_path)
+    report, failure, _ = hotplug.run(boot, [SharedMemory("port1")], tmp_path)
     assert not failure, failure + report.text("dmesg")
     assert bool(matching(OBJECTION, report)) == (preparation == "lean")
     assert bool(matching(WINDOW_MOVED, report)) == (preparation == "lean")
