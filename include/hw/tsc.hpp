@@ -3,9 +3,9 @@
 #pragma once
 
 #include "core/arena.hpp"
-#include "core/divide.hpp"
 #include "core/endian.hpp"
 #include "core/text.hpp"
+#include "core/wide.hpp"
 #include "hw/chipset.hpp"
 
 namespace mayfly::hw {
@@ -15,14 +15,6 @@ struct tsc_frequency {
     u32 khz = 0;  ///< 0: unknown
     text source = {};
 };
-
-/// `ticks` of a counter of `khz`, which is not 0, in nanoseconds.
-inline u64 nanoseconds(u64 ticks, u32 khz) {
-    constexpr u32 per_millisecond = 1'000'000;
-    const u64 milliseconds = divide(ticks, khz);
-    const u32 rest = static_cast<u32>(ticks) - static_cast<u32>(milliseconds) * khz;
-    return milliseconds * per_millisecond + divide(u64{rest} * per_millisecond, khz);
-}
 
 /// What KVM says of the time (Linux Documentation/virt/kvm/x86/msr.rst): a tick takes
 /// tsc_to_system_mul * 2^(tsc_shift - 32) nanoseconds.
@@ -144,15 +136,21 @@ inline constexpr reference_counter<Hardware> interval_timer{
         return 0 - (low | u32{hardware.in8(timer_data)} << 8);
     }};
 
-/// Two milliseconds of `counter` in TSC ticks; 0 kHz where it stands still for `patience` reads.
+/// Two milliseconds of `counter` in TSC ticks; 0 kHz where that stands still.
 template <machine Hardware>
 u32 measure_once(Hardware& hardware, const reference_counter<Hardware>& counter) {
-    constexpr u32 patience = 200'000;  // TCG needs 30,000, and a KVM exit takes 50 times as long
+    // A tick takes less than a microsecond, a read at least some nanoseconds.
+    constexpr u32 patience = 1000, most_reads = 1'000'000;
     const u32 wanted = counter.hertz / 500;
     const u32 begin = counter.read(hardware);
     const u64 first = hardware.read_tsc();
-    for (u32 left = patience; left != 0; left--) {
-        const u32 elapsed = (counter.read(hardware) - begin) & counter.mask;
+    u32 last = begin;
+    u32 same = 0;
+    for (u32 left = most_reads; left != 0 && same < patience; left--) {
+        const u32 now = counter.read(hardware);
+        same = now == last ? same + 1 : 0;
+        last = now;
+        const u32 elapsed = (now - begin) & counter.mask;
         if (elapsed < wanted)
             continue;
         const u64 ticks = hardware.read_tsc() - first;
