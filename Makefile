@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# make           builds build/fw.bin
+# make           builds build/fw.bin; PREPARE=full one that prepares everything for every payload
 # make run       boots a distribution kernel with it
 # make test      builds and runs the tests; T=name runs one; make test-all runs the whole matrix
 # make bench     measures it and its peers; make bench-compare BASE=old.json compares
@@ -23,6 +23,14 @@ CXXFLAGS := -std=c++20 -nostdinc++ -fno-exceptions -fno-rtti -fno-threadsafe-sta
     -Wold-style-cast -Wvla -Werror
 LDFLAGS := -nostdlib -static -no-pie -Wl,--gc-sections -Wl,--orphan-handling=error \
     -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments -Wl,-T,linker/rom.ld
+
+# --- PREPARE=full builds an image that prepares everything, for who cannot give QEMU an option.
+
+PREPARE ?= lean
+ifeq ($(filter lean full,$(PREPARE)),)
+$(error PREPARE is lean or full, not "$(PREPARE)")
+endif
+CXXFLAGS += $(if $(filter full,$(PREPARE)),-DMAYFLY_PREPARE_FULL)
 
 # --- Compiler: CROSS_COMPILE if given, else the first that takes these flags. It needs no
 # --- header and no library of a 32-bit user space.
@@ -58,6 +66,13 @@ build/fw.bin: build/fw.elf linker/use.awk
 
 build/fw.elf: $(OBJECTS) linker/rom.ld
 	@$(CXX) $(FLAGS) $(LDFLAGS) -o $@ $(OBJECTS)
+
+# Changes when PREPARE does.
+build/rom/prepare_pci.o: build/rom/prepared.$(PREPARE)
+build/rom/prepared.$(PREPARE):
+	@mkdir -p $(@D)
+	@rm -f build/rom/prepared.*
+	@touch $@
 
 build/rom/%.o: firmware/%.cpp Makefile
 	@mkdir -p $(@D)

@@ -24,8 +24,7 @@ u32 load_initrd(machine& pc, u32 size) {
 
 }  // namespace
 
-void boot_pvh(machine& pc, const_bytes head) {
-    boot::claim_segments(head, pc.map);
+void boot_pvh(machine& pc) {
     const u32 entry = pc.config.read_u32(fw_cfg_key::kernel_entry);
     if (entry == 0)  // machine types before 4.0 do not load it
         fail(sentences::not_a_kernel, abi::elf_magic);
@@ -39,11 +38,7 @@ void boot_pvh(machine& pc, const_bytes head) {
     handover.initrd = load_initrd(pc, handover.initrd_size);
     mark(pc, step::loaded);
     const u32 start_info = boot::write_start_info(handover, pc.map, pc.work);
-    if (pc.asked.log)
-        log(pc,
-            boot::is_linux(head, pc.map, pc.ram) ? sentences::log_pvh_linux
-                                                 : sentences::log_pvh_other,
-            entry, handover.initrd, handover.initrd_size);
+    log(pc, sentences::log_pvh, entry, handover.initrd, handover.initrd_size);
     publish_timeline(pc, acpi, entry_mark::pvh);
     boot::enter(entry, 0, start_info);
 }

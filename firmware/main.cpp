@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The boot, from the first C++ instruction to the kernel's first.
 #include "boot/payload.hpp"
+#include "boot/pvh.hpp"
 #include "machine.hpp"
 
 namespace mayfly {
@@ -47,9 +48,12 @@ extern "C" [[noreturn]] void firmware_main(u64 reset_tsc) {
     prepare_platform(pc);
     mark(pc, step::platform);
     make_memory_map(pc);
+    if (kind == payload_kind::pvh_elf)
+        boot::claim_segments(head, pc.map);
+    prepare_pci(pc, head, kind);
     if (kind == payload_kind::linux_image)
         boot_linux(pc, head);
-    boot_pvh(pc, head);
+    boot_pvh(pc);
 }
 
 }  // namespace mayfly

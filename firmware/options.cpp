@@ -36,6 +36,16 @@ void read_trace_list(options& asked, text list) {
         ask_for_trace(asked, {word, static_cast<usize>(list.end() - word)});
 }
 
+preparation preparation_of(text word) {
+    if (word == "full")
+        return preparation::full;
+    if (word == "lean")
+        return preparation::lean;
+    if (word.size() != 0)
+        fail(sentences::unknown_preparation, word);
+    return preparation::unsaid;
+}
+
 }  // namespace
 
 void read_options(machine& pc) {
@@ -43,6 +53,7 @@ void read_options(machine& pc) {
         return;
     pc.asked.log = read_option(pc, "opt/org.mayfly/log") == "debug";
     read_trace_list(pc.asked, read_option(pc, "opt/org.mayfly/trace"));
+    pc.asked.prepare = preparation_of(read_option(pc, "opt/org.mayfly/prepare"));
 }
 
 }  // namespace mayfly

@@ -40,18 +40,8 @@ bool ran_before(machine& pc) {
 }
 
 void tell_limits(machine& pc) {
-    if (pc.bridge.kind == hw::chipset::no_pci)
-        return;
     if (pc.bridge.kind == hw::chipset::unknown)
         warn(sentences::unknown_bridge, pc.bridge.identity);
-    const hw::file roots = pc.config.find("etc/extra-pci-roots");
-    if (roots.size < sizeof(u64))
-        return;
-    const bytes content = pc.work.take(sizeof(u64));
-    pc.config.read(roots, content);
-    const u32 count = load<u32>(content, 0);
-    if (count != 0)
-        warn(sentences::extra_pci_roots, count);
 }
 
 void prepare_platform(machine& pc) {

@@ -38,9 +38,9 @@ void tell_pvpanic_isa(hw::hardware& hardware) {
 
 }  // namespace
 
-void warn(const char* sentence, u32 number) {
+void warn(const char* sentence, u32 first, u32 second, u64 third) {
     hw::hardware hardware;
-    hw::say_on_debug_port(hardware, {sentence, {}, {number}});
+    hw::say_on_debug_port(hardware, {sentence, {}, {first, second, third}});
 }
 
 void log(machine& pc, const char* sentence, u32 first, u32 second, u32 third) {

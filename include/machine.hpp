@@ -2,6 +2,7 @@
 // What the steps of the boot share, and the steps, in their order.
 #pragma once
 
+#include "boot/payload.hpp"
 #include "core/arena.hpp"
 #include "core/timeline.hpp"
 #include "hw/chipset.hpp"
@@ -22,11 +23,19 @@ inline constexpr tables::memory_map::part_begin first_mib[] = {
     {work_area_begin, tables::our_reserved},
     {mib, tables::memory_type::none}};
 
+/// How much of the machine is set up.
+enum class preparation : u8 {
+    unsaid,
+    lean,  ///< what Linux cannot do itself
+    full,  ///< what a BIOS does
+};
+
 /// What the user asked for with -fw_cfg name=opt/org.mayfly/...
 struct options {
     bool log = false;       ///< log,string=debug: lines on the debug port
     bool timeline = false;  ///< trace: the timeline on the debug port, and its frequency measured
     bool marks = false;     ///< trace: each step told by ports as it is done
+    preparation prepare = preparation::unsaid;
 };
 
 /// Lives on the stack of firmware_main().
@@ -45,7 +54,7 @@ struct machine {
 void log(machine& pc, const char* sentence, u32 first, u32 second, u32 third = 0);
 
 /// Tells one line on the debug port; the boot goes on.
-void warn(const char* sentence, u32 number);
+void warn(const char* sentence, u32 first, u32 second = 0, u64 third = 0);
 
 /// Reads what the user asked for; stops at a word that means nothing.
 void read_options(machine& pc);
@@ -78,7 +87,7 @@ void honour_shutdown_code(machine& pc);
 /// jump to F000:FFF0. False on an unknown chipset.
 bool ran_before(machine& pc);
 
-/// Says on the debug port what of this machine is not known or not prepared.
+/// Says on the debug port what of this machine is not known.
 void tell_limits(machine& pc);
 
 /// Chipset registers and what lies below 1 MiB.
@@ -86,6 +95,11 @@ void prepare_platform(machine& pc);
 
 /// The memory map without tables and payload.
 void make_memory_map(machine& pc);
+
+/// Gives every PCI device its place where the preparation is to be full: by the user's word or the
+/// build's, for a machine of several root buses, and for a payload that is not Linux. Before the
+/// first read of an ACPI file: QEMU makes the tables from what it finds programmed then.
+void prepare_pci(machine& pc, const_bytes head, boot::payload_kind payload);
 
 /// Memory types of the CPU, then ACPI, SMBIOS and MP table.
 tables::acpi_tables make_tables(machine& pc);
@@ -111,6 +125,6 @@ command_line read_command_line(machine& pc, u32 limit, u32 zeros);
 
 /// Makes the tables, loads and enters what `head`, the first bytes of the kernel file, belongs to.
 [[noreturn]] void boot_linux(machine& pc, const_bytes head);
-[[noreturn]] void boot_pvh(machine& pc, const_bytes head);
+[[noreturn]] void boot_pvh(machine& pc);
 
 }  // namespace mayfly

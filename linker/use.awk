@@ -15,7 +15,7 @@ $NF == "reset_code_used" { total += value($1) }
 NF == 4 && $1 >= "ffff0000" && !($1 in seen) {
     seen[$1]
     part = "steps"
-    if (match($4, /^_ZNK?6mayfly(2hw|6tables|4boot|9sentences)/)) {
+    if (match($4, /^_ZNK?6mayfly(2hw|3pci|6tables|4boot|9sentences)/)) {
         part = substr($4, RSTART, RLENGTH)
         sub(/.*[0-9]/, "", part)
     }
@@ -23,8 +23,8 @@ NF == 4 && $1 >= "ffff0000" && !($1 in seen) {
 }
 
 END {
-    printf "build/fw.bin: 65536 bytes; code and read-only data %d of 20480:", total
-    count = split("steps hw tables boot sentences", order, " ")
+    printf "build/fw.bin: 65536 bytes; code and read-only data %d of 24576:", total
+    count = split("steps hw pci tables boot sentences", order, " ")
     for (i = 1; i <= count; i++) {
         printf " %s %d,", order[i], used[order[i]]
         total -= used[order[i]]

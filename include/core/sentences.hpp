@@ -81,20 +81,18 @@ inline constexpr char elf_on_work_area[] =
 
 // The options.
 inline constexpr char unknown_trace[] = "opt/org.mayfly/trace: neither timeline nor marks (%s)";
+inline constexpr char unknown_preparation[] = "opt/org.mayfly/prepare: neither lean nor full (%s)";
 
 // What is told on the debug port alone; the boot goes on.
 inline constexpr char unknown_bridge[] =
     "host bridge: unknown, treated as a generic PC (PCI vendor and device %x)";
-inline constexpr char extra_pci_roots[] =
-    "etc/extra-pci-roots: extra roots stay unprepared for now (%u)";
+inline constexpr char pci_no_room[] = "pci: no room (function %x, register %x, size %x)";
+inline constexpr char pci_too_much[] = "pci: too many BARs (limit %u)";
 
 // The same, only where -fw_cfg name=opt/org.mayfly/log,string=debug asks for it.
 inline constexpr char log_tables[] = "log: tables are linked (RSDP %x, %u bytes of ACPI)";
 inline constexpr char log_linux[] = "log: entering Linux (kernel %x, initrd %x of %u bytes)";
-inline constexpr char log_pvh_linux[] =
-    "log: entering Linux by PVH (entry %x, initrd %x of %u bytes)";
-inline constexpr char log_pvh_other[] =
-    "log: entering by PVH, prepared as for Linux (entry %x, initrd %x of %u bytes)";
+inline constexpr char log_pvh[] = "log: entering by PVH (entry %x, initrd %x of %u bytes)";
 
 // The same, where -fw_cfg name=opt/org.mayfly/trace,string=timeline does.
 inline constexpr char timeline_frequency[] = "timeline: TSC runs at %u kHz (%s)";

@@ -18,6 +18,7 @@ concept machine = requires(T m, u16 port, u32 address, u8 byte, u32 word, u64 wi
     m.in32(port);
     m.out8(port, byte);
     m.out32(port, word);
+    word = m.read_mmio32(address);
     m.write_mmio32(address, word);
     m.cpuid(word, word);
     m.read_msr(word);
@@ -41,6 +42,11 @@ struct hardware {
     /// Memory is clobbered: a write to a DMA register has the device read and write it.
     static void out32(u16 port, u32 value) {
         asm volatile("outl %0, %1" : : "a"(value), "Nd"(port) : "memory");
+    }
+    static u32 read_mmio32(u32 address) {
+        u32 value;
+        asm volatile("movl (%1), %0" : "=r"(value) : "r"(address) : "memory");
+        return value;
     }
     static void write_mmio32(u32 address, u32 value) {
         asm volatile("movl %0, (%1)" : : "r"(value), "r"(address) : "memory");

@@ -58,6 +58,19 @@ class fake_machine {
     }
     void out32(u16 port, u32 value) { out("out32", port, value); }
 
+    /// The next reads of memory-mapped registers give `values`, in order; the last one for ever.
+    void answer_mmio(std::deque<u32> values) { mmio_reads_ = std::move(values); }
+    u32 read_mmio32(u32 address) {
+        log_.push_back("mmio32 " + hex(address));
+        if (mmio_reads_.empty()) {
+            unexpected(log_.back());
+            return 0;
+        }
+        const u32 value = mmio_reads_.front();
+        if (mmio_reads_.size() > 1)
+            mmio_reads_.pop_front();
+        return value;
+    }
     void write_mmio32(u32 address, u32 value) {
         if (!mmio_)
             unexpected("write to memory-mapped register " + hex(address));
@@ -130,6 +143,7 @@ class fake_machine {
     std::map<u32, u64> msrs_;
     std::map<u32, std::function<void(u64)>> msr_writes_;
     std::map<u16, std::string> text_;
+    std::deque<u32> mmio_reads_;
     access_log log_;
     bool mmio_ = false;
     std::deque<u64> tsc_;

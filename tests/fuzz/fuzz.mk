@@ -7,7 +7,7 @@ FUZZ_SECONDS ?= 60
 fuzz_out := build/tests/fuzz
 fuzz_targets := $(patsubst tests/fuzz/fuzz_%.cpp,%,$(wildcard tests/fuzz/fuzz_*.cpp))
 fuzz_rom := $(filter-out firmware/core/string.cpp,$(wildcard firmware/core/*.cpp)) \
-    $(wildcard firmware/tables/*.cpp) $(wildcard firmware/boot/*.cpp)
+    $(wildcard firmware/tables/*.cpp) $(wildcard firmware/boot/*.cpp firmware/pci/*.cpp)
 fuzz_flags := -std=c++20 -O1 -g1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
     -fno-strict-aliasing -Iinclude -Itests
 

@@ -3,6 +3,7 @@
 """Makes the seeds in tests/fuzz/corpus from the captured bytes in tests/data."""
 
 import pathlib
+import random
 import struct
 
 HERE = pathlib.Path(__file__).parent
@@ -40,6 +41,14 @@ def map_steps() -> bytes:
     return b"".join(bytes(step) for step in steps)
 
 
+def pci_choices() -> dict[str, bytes]:
+    """Choices of fakes::grow(): nothing, one BAR of each kind, and trees of any shape."""
+    chance = random.Random(1)
+    bars = struct.pack("<10H", 0, 1, 3, 0, 5, 1, 20, 2, 4, 0)
+    return {"nothing": b"", "bars": bars,
+            **{f"tree{i}": chance.randbytes(1500) for i in range(6)}}
+
+
 def main() -> None:
     for name in MACHINES:
         read = lambda file: (DATA / name / f"{file}.bin").read_bytes()
@@ -60,6 +69,8 @@ def main() -> None:
         struct.pack_into("<I", with_trailer, 0x21C, 12345)
         seed("linux", path.stem + "-dtb", struct.pack("<II", 1 << 23, 0x7FFF0000) + with_trailer)
     seed("memory_map", "steps", map_steps())
+    for name, choices in pci_choices().items():
+        seed("pci_plan", name, choices)
     seed("pvh", "elf32", elf(False))
     seed("pvh", "elf64", elf(True))
 

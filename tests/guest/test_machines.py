@@ -118,15 +118,6 @@ def test_devices_do_not_disturb(tmp_path, machine, name):
         check(guest)
 
 
-def test_extra_pci_root_is_announced(tmp_path):
-    """Where QEMU's tables depend on more than lean does, the debug port says so."""
-    with booted(tmp_path, "pc", ["-device", "pxb,bus_nr=64,id=extra",
-                                 "-device", "virtio-rng-pci,bus=extra"]) as guest:
-        acpi.check(guest.report)
-        expect_sentence(guest.vm.debug, "mayfly: etc/extra-pci-roots: extra roots stay "
-                                        "unprepared for now (1)")
-
-
 CPUS = ["qemu64", "qemu32", "max", "Nehalem", "EPYC", "pentium3", "kvm64"]
 
 

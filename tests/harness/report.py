@@ -32,6 +32,7 @@ class Report:
     port: dict[int, int] = field(default_factory=dict)
     cpuid: dict[int, list[int]] = field(default_factory=dict)
     pci: dict[tuple[int, int], bytes] = field(default_factory=dict)
+    functions: dict[int, list[int]] = field(default_factory=dict)
     initrd: tuple[int, int, int, int] | None = None
 
     def one(self, name: str) -> Memory:
@@ -73,6 +74,9 @@ def _add(report: Report, line: str) -> None:
     elif keyword == "pci":
         device, function, *dwords = _numbers(words)
         report.pci[device, function] = b"".join(d.to_bytes(4, "little") for d in dwords)
+    elif keyword == "function":
+        number, *registers = _numbers(words)
+        report.functions[number] = registers
     elif keyword == "initrd":
         report.initrd = tuple(_numbers(words))
     else:

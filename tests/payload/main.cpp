@@ -3,7 +3,9 @@
 //
 // Words on the command line: `wait` keeps the guest halted instead of exiting, `keep` leaves the
 // report in memory, `brief` reports the hand-over only, `dump=address,size` adds memory, `boots=n`
-// with `reboot=kind` boots n times (n hexadecimal), `scribble` spoils memory before each reboot.
+// with `reboot=kind` boots n times (n hexadecimal), `scribble` spoils memory before each reboot,
+// `buses` reports every function of every PCI bus.
+#include "buses.hpp"
 #include "handover.hpp"
 #include "initrd.hpp"
 #include "machine.hpp"
@@ -105,6 +107,9 @@ extern "C" [[noreturn]] void payload_main() {
     }
     if (!command_line.has("brief")) {
         report_platform(given.rsdp);
+    }
+    if (command_line.has("buses")) {
+        buses::report_all();
     }
     command_line.each_dump([](u32 address, u32 size) { report::memory("dump", address, size); });
     if (given.initrd_size != 0) {

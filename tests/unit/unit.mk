@@ -9,7 +9,7 @@ unit_googletest ?= /usr/src/googletest/googletest
 unit_flags := -std=c++20 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all \
     -fno-strict-aliasing -Wall -Wextra -Iinclude -Itests -isystem $(unit_googletest)/include
 unit_rom := $(filter-out firmware/core/string.cpp,$(wildcard firmware/core/*.cpp)) \
-    $(wildcard firmware/tables/*.cpp) $(wildcard firmware/boot/*.cpp) firmware/low_memory.cpp
+    $(wildcard firmware/tables/*.cpp) $(wildcard firmware/boot/*.cpp firmware/pci/*.cpp) firmware/low_memory.cpp
 unit_tests := $(wildcard tests/unit/*.cpp)
 unit_seen ?= build/tests/seen
 

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT
+// PCI as a BIOS leaves it, for a guest that cannot do it itself.
+#include "boot/pvh.hpp"
+#include "hw/mtrr.hpp"
+#include "machine.hpp"
+#include "pci/assign.hpp"
+#include "pci/complain.hpp"
+#include "pci/plan.hpp"
+#include "pci/scan.hpp"
+
+namespace mayfly {
+namespace {
+
+using tables::memory_type;
+using tables::range;
+
+constexpr u32 pages(u64 bytes) {
+    return static_cast<u32>(bytes >> pci::page_shift);
+}
+
+/// Where devices end below 4 GiB: the I/O APIC.
+constexpr u32 io_apic = pages(0xfec00000);
+
+// microvm has PCI only by memory, all of it at fixed places (QEMU include/hw/i386/microvm.h).
+constexpr u32 microvm_ecam = 0xe0000000;
+constexpr u32 microvm_host_bridge = 0x00081b36;
+constexpr u32 microvm_low_begin = 0xc0000000;
+
+/// By hw::chipset: where configuration space lies in memory, 0 where it does not.
+constexpr u32 ecam_of[] = {microvm_ecam, 0, hw::q35_ecam, 0};
+
+/// Of 64 bits, 0 where there is none.
+u64 read_number(machine& pc, text name) {
+    const hw::file file = pc.config.find(name);
+    if (file.size < sizeof(u64))
+        return 0;
+    const bytes content = pc.work.take(sizeof(u64));
+    pc.config.read(file, content);
+    return load<u64>(content, 0);
+}
+
+u32 end_of_addresses(machine& pc) {
+    constexpr u32 most = 43;  // pci::end_of_pages
+    const u32 bits = hw::physical_address_bits(pc.hardware);
+    return 1u << ((bits < most ? bits : most) - pci::page_shift);
+}
+
+/// Behind all RAM and what may become RAM, up to what is reserved behind that.
+pci::extent find_high(machine& pc) {
+    u64 begin = read_number(pc, "etc/reserved-memory-end");
+    u32 end = end_of_addresses(pc);
+    for (u32 i = pc.map.parts(); i-- > 0;) {
+        const range part = pc.map.part(i);
+        const u32 type = static_cast<u32>(pc.map.type(i)) & ~tables::claimed;
+        if (part.begin < four_gib || type == static_cast<u32>(memory_type::ram)) {
+            if (begin < part.end)
+                begin = part.end;
+            break;
+        }
+        if (type != 0 && pages(part.begin) < end)
+            end = pages(part.begin);
+    }
+    if (begin < four_gib)
+        begin = four_gib;
+    return {align_up(pages(begin), pages(gib)), end};
+}
+
+/// As QEMU's _CRS has them: on q35 also below ECAM. The last part below 4 GiB is tried first, as
+/// other firmware has devices there. I/O is without the ports that QEMU keeps for itself: below
+/// 0x1000, and on pc some from 0xae00 to 0xb13f (hotplug and power management, hw/acpi/pcihp.c,
+/// piix4.c).
+void find_windows(machine& pc, pci::host_windows& out) {
+    constexpr u32 last_part = pages(0xfc000000);
+    if (pc.bridge.kind == hw::chipset::no_pci) {
+        const u32 end = end_of_addresses(pc);
+        out.low.add(pages(microvm_low_begin), pages(microvm_ecam));
+        out.high.add(end - end / 4, end);
+        return;
+    }
+    u32 ram_end = pages(pc.map.low_ram_end());
+    if (ram_end < pages(hw::lowest_device_memory))
+        ram_end = pages(hw::lowest_device_memory);
+    u32 io_end = 0xa000, begin = ram_end;
+    if (pc.bridge.kind == hw::chipset::q35) {
+        io_end = 0xc000;
+        begin = pages(hw::q35_ecam + hw::q35_ecam_size);
+    }
+    out.io.add(0xc000, 0x10000);
+    out.io.add(0x1000, io_end);
+    out.low.add(begin < last_part ? last_part : begin, io_apic);
+    out.low.add(begin, last_part);
+    if (pc.bridge.kind == hw::chipset::q35)
+        out.low.add(ram_end, pages(hw::q35_ecam));
+    const pci::extent high = find_high(pc);
+    out.high.add(high.begin, high.end);
+}
+
+/// RAM for the time of the preparation: nothing of it is claimed. Empty where there is none.
+bytes claim_for_now(const machine& pc) {
+    constexpr u32 size = 64 * kib;
+    tables::memory_map map = pc.map;
+    const u32 at =
+        map.claim_highest(size, page_size, tables::memory_map::top, memory_type::reserved);
+    return pc.ram.at(at, at == 0 ? 0 : size);
+}
+
+#ifdef MAYFLY_PREPARE_FULL
+constexpr bool prepare_fully = true;
+#else
+constexpr bool prepare_fully = false;
+#endif
+
+bool is_full(machine& pc, u32 extra_roots, const_bytes head, boot::payload_kind kind) {
+    if (pc.asked.prepare != preparation::unsaid)
+        return pc.asked.prepare == preparation::full;
+    return prepare_fully || extra_roots != 0 ||
+           (kind == boot::payload_kind::pvh_elf && !boot::is_linux(head, pc.map, pc.ram));
+}
+
+}  // namespace
+
+void prepare_pci(machine& pc, const_bytes head, boot::payload_kind payload) {
+    const auto kind = pc.bridge.kind;
+    const bool has_ports = kind == hw::chipset::i440fx || kind == hw::chipset::q35;
+    const u32 extra_roots =
+        has_ports ? static_cast<u32>(read_number(pc, "etc/extra-pci-roots")) : 0;
+    if (kind == hw::chipset::unknown || !is_full(pc, extra_roots, head, payload))
+        return;
+    pci::config_space<hw::hardware> config(pc.hardware, ecam_of[static_cast<u32>(kind)]);
+    config.at(0);
+    if (kind == hw::chipset::no_pci && config.read(pci::reg_identity) != microvm_host_bridge)
+        return;
+    const bytes room = claim_for_now(pc);
+    if (room.empty())
+        return warn(sentences::pci_too_much, 0);
+    __builtin_memset(room.data(), 0, room.size());
+    auto& found = *reinterpret_cast<pci::tree*>(room.data());
+    found.vga = pci::bus_limit;
+    found.room = {reinterpret_cast<pci::resource*>(&found + 1),
+                  (room.size() - sizeof found) / sizeof(pci::resource)};
+    pci::host_windows windows;
+    find_windows(pc, windows);
+    pci::scan(config, found, {kind, extra_roots});
+    pci::plan(found, windows);
+    pci::complain(found, warn);
+    pci::assign(config, found);
+}
+
+}  // namespace mayfly

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+// Writing the plan into BARs and bridges, and having them decode it.
+#pragma once
+
+#include "pci/config_space.hpp"
+#include "pci/tree.hpp"
+
+namespace mayfly::pci {
+
+/// Begin and end of a window as its register has them: bits 31:20 of memory, 15:12 of I/O, shifted
+/// into the upper bits of each half. One that is closed begins behind its end.
+inline u32 window_register(const resource& window) {
+    constexpr u32 closed_io = 0xf0, closed = 0xfff0;
+    const u32 begin = window.address;
+    const u32 last = begin + window.size - 1;
+    if (window.reg == reg_io_window)
+        return begin == 0 ? closed_io : (begin >> 8 & 0xf0) | (last & 0xf000);
+    return begin == 0 ? closed
+                      : (begin << page_shift >> 16 & 0xfff0) | (last << page_shift & 0xfff00000);
+}
+
+template <configuration Config>
+void assign_window(Config& config, const resource& window) {
+    config.write(window.reg, window_register(window));
+    if (!window.is_wide)
+        return;
+    constexpr u32 upper_begin = 0x28, upper_last = 0x2c;
+    const u32 last = window.address == 0 ? 0 : window.address + window.size - 1;
+    config.write(upper_begin, window.address >> (32 - page_shift));
+    config.write(upper_last, last >> (32 - page_shift));
+}
+
+template <configuration Config>
+void assign_bar(Config& config, const resource& bar) {
+    config.write(bar.reg, bar.is_io ? bar.address : bar.address << page_shift);
+    if (bar.is_wide)
+        config.write(bar.reg + 4u, bar.address >> (32 - page_shift));
+}
+
+/// What plan() gave. A BAR that got nothing is 0, which QEMU does not decode.
+template <configuration Config>
+void assign(Config& config, const tree& found) {
+    constexpr u32 io = 1u << 0, memory = 1u << 1, master = 1u << 2, report_errors = 1u << 8;
+    constexpr u32 decode = io | memory | report_errors;
+    constexpr u32 pass_vga = 1u << 19;
+    const auto all = found.resources();
+    for (const resource* one = all.begin(); one != all.end(); one++) {
+        config.at(one->function);
+        if (one->is_window)
+            assign_window(config, *one);
+        else
+            assign_bar(config, *one);
+        // Behind the last one there are zeros, which stand for the host bridge.
+        if (one[1].function == one->function)
+            continue;
+        // A bridge passes on what devices behind it ask for only if it is a master itself.
+        config.write(reg_command, one->is_window ? decode | master : decode);
+        if (one->is_window && one->child != 0 && found.vga >= one->child &&
+            found.vga <= found.buses[one->child].last)
+            config.write(reg_interrupt, config.read(reg_interrupt) | pass_vga);
+    }
+}
+
+}  // namespace mayfly::pci

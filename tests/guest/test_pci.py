@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: MIT
+"""The full preparation: every BAR, bridge, bus number and interrupt line, seen from inside."""
+
+import itertools
+
+import pytest
+
+from harness import accesses, acpi, memory, paths, pci, pvh
+from harness.failure import check_complaint
+from harness.guest import booted, linux_like, write_kernel
+from harness.memory import FOUR_GIB
+from harness.sentences import expect_sentence
+
+FULL = ["-fw_cfg", "name=opt/org.mayfly/prepare,string=full"]
+LEAN = ["-fw_cfg", "name=opt/org.mayfly/prepare,string=lean"]
+NOT_DECODED = -1
+MOST_ACCESSES = 250  # q35 with four virtio-pci devices
+
+VIRTIO = ["virtio-net-pci", "virtio-rng-pci", "virtio-balloon-pci", "virtio-serial-pci"]
+
+
+def devices(*names: str) -> list[str]:
+    """A -device for each."""
+    return list(itertools.chain.from_iterable(("-device", name) for name in names))
+
+
+def shared(size: str, *places: str, first: int = 0) -> list[str]:
+    """An ivshmem-plain with a 64-bit BAR of this size at each place; the memory is never touched."""
+    result = []
+    for number, place in enumerate(places, first):
+        result += ["-object", f"memory-backend-ram,id=m{number},size={size},share=on,reserve=off",
+                   "-device", f"ivshmem-plain,memdev=m{number}{place}"]
+    return result
+
+
+def root_ports(count: int, first: int = 0, options: str = "") -> list[str]:
+    """Root ports with ids r0, r1 ... eight to a slot."""
+    return devices(*(f"pcie-root-port,id=r{i},chassis={i + 1},port={i},addr={4 + i // 8:x}.{i % 8}"
+                     f",multifunction=on{options}" for i in range(first, first + count)))
+
+
+NESTED = devices("pci-bridge,id=b1,chassis_nr=1", "pci-bridge,id=b2,chassis_nr=2,bus=b1,addr=1",
+                 "pci-bridge,id=b3,chassis_nr=3,bus=b2,addr=3",
+                 "pci-bridge,id=b4,chassis_nr=4,bus=b3,addr=1", "VGA,bus=b4,addr=2",
+                 "virtio-net-pci,bus=b4,addr=4", "virtio-rng-pci,bus=b2,addr=5",
+                 "e1000,bus=b1,addr=9")
+NUMA = ["-m", "1G", "-smp", "2", "-object", "memory-backend-ram,id=n0,size=512M",
+        "-object", "memory-backend-ram,id=n1,size=512M", "-numa", "node,cpus=0,memdev=n0",
+        "-numa", "node,cpus=1,memdev=n1"]
+SWITCH = devices("pcie-root-port,id=r0,chassis=1", "x3130-upstream,id=u,bus=r0",
+                 *(f"xio3130-downstream,id=d{i},bus=u,chassis={i + 2},addr={i}" for i in range(4)),
+                 "virtio-net-pci,bus=d0", "virtio-rng-pci,bus=d3")
+
+# One of each kind that QEMU 7.2 starts without a backend; what is left out in
+# test_pci_random.py is left out here too.
+EVERYTHING = """
+    nec-usb-xhci pci-ohci piix3-usb-uhci usb-ehci am53c974 ich9-ahci megasas-gen2
+    mptsas1068 piix3-ide pvscsi sdhci-pci virtio-scsi-pci e1000 e1000e i82551 i82559er
+    ne2k_pci pcnet rocker rtl8139 tulip virtio-net-pci vmxnet3 pci-serial pci-serial-2x
+    pci-serial-4x tpci200 virtio-keyboard-pci virtio-serial-pci ati-vga bochs-display
+    cirrus-vga qxl secondary-vga virtio-gpu-pci vmware-svga AC97 ES1370 intel-hda edu
+    pvpanic-pci virtio-balloon-pci virtio-rng-pci i6300esb
+""".split()
+EVERY_DEVICE = devices(
+    "pci-bridge,id=b1,chassis_nr=1", "pci-bridge,id=b2,chassis_nr=2,bus=b1,addr=1f",
+    *(f"{name},bus=b{1 + i // 25},addr={1 + i % 25:x}" for i, name in enumerate(EVERYTHING)))
+
+BOTH = {
+    "everything": EVERY_DEVICE,
+    "nothing": [],
+    "virtio": devices(*VIRTIO),
+    "display and USB": devices("VGA", "qemu-xhci"),
+    "network ROMs": devices("e1000", "rtl8139", "virtio-net-pci"),
+    "SCSI and NVMe": devices("lsi", "megasas", "virtio-scsi-pci", "nvme,serial=1"),
+    "functions": devices("ich9-usb-uhci1,addr=8.0,multifunction=on", "ich9-usb-uhci2,addr=8.1",
+                         "ich9-usb-uhci3,addr=8.2", "ich9-usb-ehci1,addr=8.7"),
+    "4-deep bridges": NESTED,
+    "28 devices on one bus": devices("pci-bridge,id=b,chassis_nr=1",
+                                     *(f"virtio-rng-pci,bus=b,addr={i:x}" for i in range(1, 29))),
+    "5 GiB of RAM": ["-m", "5G", *devices(*VIRTIO)],
+    "DIMM slots": ["-m", "1G,slots=4,maxmem=64G", *shared("4G", "")],
+    "BAR of 256 MiB": shared("256M", ""),
+    "BARs of 4 GiB": shared("4G", "", ""),
+    "BAR of 32 GiB": shared("32G", ""),
+    "BAR of 64 GiB": shared("64G", ""),
+    "BAR of 4 GiB behind a bridge": [*devices("pci-bridge,id=b,chassis_nr=1"),
+                                     *shared("4G", ",bus=b,addr=1")],
+    "edu and test device": devices("edu", "pci-testdev"),
+}
+PC = {
+    "pxb": devices("pxb,id=x,bus_nr=64", "virtio-net-pci,bus=x", "e1000,bus=x"),
+    "two pxb with NUMA": [*NUMA, *devices(
+        "VGA,bus=pci.0", "pxb,id=x,bus_nr=64,numa_node=0,bus=pci.0",
+        "pxb,id=y,bus_nr=128,numa_node=1,bus=pci.0", "virtio-net-pci,bus=x",
+        "virtio-net-pci,bus=y")],
+    "high BAR behind pxb": [*devices("pxb,id=x,bus_nr=64"), *shared("4G", ",bus=x")],
+    "IDE and floppy controllers": devices("isa-fdc", "piix3-usb-uhci"),
+}
+Q35 = {
+    "20 root ports": [*root_ports(20), *devices("virtio-net-pci,bus=r3", "nvme,serial=1,bus=r19")],
+    "switch": SWITCH,
+    "conventional bridge": devices("i82801b11-bridge,id=d", "pci-bridge,id=b,bus=d,chassis_nr=1",
+                                   "e1000,bus=b,addr=3", "pcie-root-port,id=r,chassis=2",
+                                   "pcie-pci-bridge,id=c,bus=r", "virtio-rng-pci,bus=c,addr=5"),
+    "pxb-pcie with NUMA": [*NUMA, *devices(
+        "pxb-pcie,id=x,bus_nr=64,numa_node=0,bus=pcie.0",
+        "pxb-pcie,id=y,bus_nr=128,numa_node=1,bus=pcie.0",
+        "pcie-root-port,id=r0,bus=x,chassis=1", "pcie-root-port,id=r1,bus=y,chassis=2,addr=5",
+        "virtio-net-pci,bus=r0", "nvme,serial=1,bus=r1")],
+    "BAR of 4 GiB behind a port": [*root_ports(1), *shared("4G", ",bus=r0")],
+    "BAR of 64 GiB behind a port": [*root_ports(2), *shared("64G", ",bus=r1")],
+    "reservations": devices(
+        "pcie-root-port,id=r0,chassis=1,pref64-reserve=4G,bus-reserve=3",
+        "pcie-root-port,id=r1,chassis=2,mem-reserve=32M,io-reserve=8K",
+        "pcie-root-port,id=r2,chassis=3,pref32-reserve=16M",
+        "pcie-root-port,id=r3,chassis=4,io-reserve=0,mem-reserve=0", "virtio-rng-pci,bus=r3"),
+    "legacy device on a port": [*root_ports(1), *devices("e1000,bus=r0")],
+    "intel-iommu": devices("intel-iommu", *VIRTIO),
+    "amd-iommu": devices("amd-iommu", *VIRTIO),
+    "virtio-iommu": devices("virtio-iommu-pci", *VIRTIO),
+    "much RAM": ["-m", "3G", *devices(*VIRTIO)],
+}
+TOPOLOGIES = [(machine, name) for machine, more in (("pc", PC), ("q35", Q35))
+              for name in (*BOTH, *more)]
+
+
+def arguments(machine: str, name: str) -> list[str]:
+    """The command line of a topology."""
+    return {**BOTH, **(PC if machine == "pc" else Q35)}[name]
+
+
+def tree_of(tmp_path, machine, args, **options) -> tuple[pci.Tree, object, str]:
+    """What the payload finds, its whole report and what the firmware said."""
+    with booted(tmp_path, machine, args, words="buses", **options) as guest:
+        return pci.Tree(guest.report), guest.report, guest.vm.debug
+
+
+def windows_of(machine: str, report) -> dict:
+    """The host's windows, above the RAM that the guest sees."""
+    ram = memory.of_type(memory.firmware_map(report), memory.RAM)
+    low = max(e.end for e in ram if e.end <= FOUR_GIB)
+    high = max([FOUR_GIB, *(e.end for e in ram)])
+    return pci.host_windows(machine, low, high)
+
+
+def check(tree: pci.Tree, machine: str, report, without=frozenset()) -> None:
+    """Everything but `without` has its place."""
+    pci.check_buses(tree)
+    pci.check_places(tree, windows_of(machine, report), without)
+    if machine != "microvm":
+        pci.check_interrupts(tree, machine)
+
+
+def check_as_qemu_has_it(tree: pci.Tree, vm) -> None:
+    """`info pci` names every BAR of the payload's at its place: QEMU decodes it."""
+    def flatten(found):
+        for device in found:
+            yield device
+            yield from flatten(device.get("pci_bridge", {}).get("devices", []))
+    seen = {}
+    for bus in vm.qmp("query-pci"):
+        for device in flatten(bus["devices"]):
+            number = device["bus"] << 8 | device["slot"] << 3 | device["function"]
+            for region in device["regions"]:
+                # pvpanic-pci has 2 bytes, less than a memory BAR can say.
+                size = max(region["size"], 16 if region["type"] == "memory" else 0)
+                seen[number, region["bar"]] = region["address"], size
+    for key, (function, bar) in tree.bars().items():
+        if bar.number != pci.ROM:
+            assert seen[key] == (bar.address or NOT_DECODED, bar.size), f"{function} {bar}"
+
+
+@pytest.mark.parametrize("machine, name", TOPOLOGIES)
+def test_topology(tmp_path, machine, name):
+    """Everything is assigned, reached and decoded; SeaBIOS assigns nothing that we do not."""
+    args = arguments(machine, name)
+    with booted(tmp_path, machine, [*FULL, *args], words="buses") as guest:
+        tree = pci.Tree(guest.report)
+        check(tree, machine, guest.report)
+        check_as_qemu_has_it(tree, guest.vm)
+        acpi.check(guest.report)
+        pci.check_declared(tree, acpi.table(guest.report, "DSDT").data)
+        assert guest.vm.debug == ""
+    theirs, _, _ = tree_of(tmp_path, machine, args, firmware=paths.SEABIOS)
+    pci.check_coverage(tree, theirs)
+
+
+def test_reservations(tmp_path):
+    """QEMU's wishes for a port are what its bridge passes on."""
+    tree, _, _ = tree_of(tmp_path, "q35", [*FULL, *arguments("q35", "reservations")])
+    first, second, third, fourth = (f for f in tree.functions if f.is_bridge)
+    assert first.windows()[pci.PREFETCHABLE].size == 4 << 30
+    assert len(first.buses) == 4
+    assert second.windows()[pci.LOW].size == 32 << 20
+    assert second.windows()[pci.IO].size == 8 << 10
+    assert third.windows()[pci.PREFETCHABLE].size == 16 << 20
+    assert third.windows()[pci.PREFETCHABLE].end <= FOUR_GIB
+    assert pci.IO not in fourth.windows()
+    assert fourth.windows()[pci.LOW].size == 1 << 20  # what the device behind it takes
+
+
+@pytest.mark.parametrize("machine, bridge", [
+    ("pc", "pci-bridge,chassis_nr=1"), ("q35", "pcie-root-port,chassis=1")])
+def test_room_for_hotplug(tmp_path, machine, bridge):
+    """Behind an empty bridge there is room for what may come."""
+    tree, _, _ = tree_of(tmp_path, machine, [*FULL, *devices(bridge)])
+    windows = next(f for f in tree.functions if f.is_bridge).windows()
+    assert windows[pci.IO].size == 4 << 10
+    assert windows[pci.LOW].size == windows[pci.PREFETCHABLE].size == 2 << 20
+
+
+@pytest.mark.parametrize("args", [[], devices(*VIRTIO), devices(
+    "pcie-root-port,id=r0,chassis=1", "pcie-root-port,id=r1,chassis=2", "nvme,serial=1,bus=r0")],
+    ids=["nothing", "virtio", "ports"])
+def test_microvm(tmp_path, args):
+    """By memory alone, and without I/O."""
+    tree, report, said = tree_of(tmp_path, "microvm,pcie=on", [*FULL, *args])
+    pci.check_buses(tree)
+    without = {key for key, (_, bar) in tree.bars().items() if bar.kind == pci.IO}
+    pci.check_places(tree, windows_of("microvm", report), without)
+    assert said == ""
+
+
+def test_microvm_without_pci(tmp_path):
+    """There is nothing to prepare, and nothing is said."""
+    tree, _, said = tree_of(tmp_path, "microvm", FULL)
+    assert not tree.functions and said == ""
+
+
+PXB = {"pc": devices("pxb,id=x,bus_nr=64", "virtio-rng-pci,bus=x"),
+       "q35": devices("pxb-pcie,id=x,bus_nr=64", "pcie-root-port,id=r,bus=x,chassis=1",
+                      "virtio-rng-pci,bus=r")}
+
+
+@pytest.mark.parametrize("machine", ["pc", "q35"])
+@pytest.mark.parametrize("kernel, args, is_full", [
+    ("bzImage", [], False), ("bzImage", FULL, True), ("bzImage", "pxb", True),
+    ("bzImage", [*LEAN, "pxb"], False), ("Linux by PVH", [], False), ("Linux by PVH", FULL, True),
+    ("another by PVH", [], True), ("another by PVH", LEAN, False)], ids=str)
+def test_choice(tmp_path, machine, kernel, args, is_full):
+    """Lean for Linux, full for others and extra roots, and what the user asks for."""
+    image = linux_like() if kernel == "bzImage" else pvh.build(linux=kernel.startswith("Linux"))
+    more = PXB[machine] if "pxb" in args else devices("virtio-rng-pci")
+    args = [*(a for a in args if a != "pxb"), *more] if args != "pxb" else more
+    tree, _, said = tree_of(tmp_path, machine, args, kernel=image)
+    assert said == ""
+    assigned = [bar for _, bar in tree.bars().values() if bar.address != 0]
+    assert bool(assigned) == is_full
+    assert not is_full or not tree.missing()
+
+
+def test_unknown_preparation(tmp_path):
+    """Neither `lean` nor `full`."""
+    check_complaint("q35", ["-kernel", write_kernel(tmp_path, linux_like()), "-fw_cfg",
+                            "name=opt/org.mayfly/prepare,string=fuller"],
+                    "mayfly: opt/org.mayfly/prepare: neither lean nor full (fuller)")
+
+
+def places(tree: pci.Tree) -> dict:
+    """Where each BAR is, and what each bridge passes on."""
+    return {**{key: bar.address for key, (_, bar) in tree.bars().items()},
+            **{f.number: (f.buses, f.windows()) for f in tree.functions if f.is_bridge}}
+
+
+@pytest.mark.parametrize("machine, kind", [("pc", "cf9"), ("pc", "init"), ("q35", "triple"),
+                                           ("q35", "fff0")])
+def test_every_boot_gives_the_same_places(tmp_path, machine, kind):
+    """After a reset, and where the devices still have what the last boot gave them."""
+    args = [*FULL, *devices("pci-bridge,id=b,chassis_nr=1", "virtio-net-pci,bus=b,addr=3", "VGA")]
+    with booted(tmp_path, machine, args, words=f"buses boots=2 reboot={kind}", boots=2) as guest:
+        first, second = (pci.Tree(report) for report in guest.reports)
+        check(first, machine, guest.reports[0])
+        assert places(first) == places(second)
+
+
+@pytest.mark.parametrize("machine", ["pc", "q35"])
+def test_what_has_no_room_is_named(tmp_path, machine):
+    """A BAR larger than all addresses of the CPU; the rest has its place."""
+    args = [*FULL, *devices("virtio-rng-pci"), *shared("64G", ""), "-cpu", "pentium3"]
+    tree, report, said = tree_of(tmp_path, machine, args)
+    missing, = tree.missing()
+    pci.check_places(tree, windows_of(machine, report), {missing})
+    expect_sentence(said, f"mayfly: pci: no room (function {missing[0]:#x}, register "
+                          f"{0x10 + 4 * missing[1]:#x}, size 0x1000000000)")
+
+
+@pytest.mark.parametrize("machine", ["pc", "q35"])
+def test_buses_without_a_number_are_named(tmp_path, machine):
+    """More bridges on bus 0 than numbers below an extra root."""
+    extra = (["pxb,id=x,bus_nr=4"] if machine == "pc" else
+             ["pxb-pcie,id=x,bus_nr=4", "pcie-root-port,bus=x,chassis=9"])
+    args = devices(*(f"pci-bridge,id=b{i},chassis_nr={i + 1},addr={8 + i:x}" for i in range(4)),
+                   *extra, "virtio-rng-pci,bus=b3,addr=1")
+    with booted(tmp_path, machine, args) as guest:
+        function = (8 + 3) << 3
+        expect_sentence(guest.vm.debug, f"mayfly: pci: no room (function {function:#x}, "
+                                        "register 0x18, size 0x1)")
+
+
+def test_accesses(record_property):
+    """q35 with four virtio-pci devices, everything prepared."""
+    args = devices(*VIRTIO)
+    for machine in ("pc", "q35", "microvm,pcie=on"):
+        ours = accesses.device_accesses(machine, [*FULL, *args])
+        theirs = accesses.device_accesses(machine, args,
+                                          firmware=paths.seabios(machine.split(",")[0]))
+        record_property("figures", f"{machine}, four virtio-pci devices, prepared fully: "
+                                   f"{len(ours)} device accesses, SeaBIOS {len(theirs)}")
+        assert machine != "q35" or len(ours) <= MOST_ACCESSES
+        assert len(ours) < len(theirs) / 4 or machine.startswith("microvm")

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: MIT
+#include "pci/plan.hpp"
+
+#include <random>
+
+#include "fakes/pci_trees.hpp"
+#include "pci/complain.hpp"
+#include "unit/expect.hpp"
+
+namespace mayfly::test {
+namespace {
+
+using fakes::pci_devices;
+using pci::pool;
+
+constexpr u32 four_gib_in_pages = 1u << 20;
+
+pci::host_windows windows_of_pc() {
+    pci::host_windows out;
+    out.io.add(0xc000, 0x10000);
+    out.io.add(0x1000, 0xa000);
+    out.low.add(0xe0000, 0xfec00);
+    out.high.add(0x140000, 1u << 28);
+    return out;
+}
+
+void expect_sound(const pci_devices& devices, const pci::host_windows& host) {
+    EXPECT_EQ(fakes::fault_of(devices.found, host), "");
+}
+
+TEST(pci_plan, fills_the_largest_first) {
+    pci_devices devices(8);
+    devices.add_bus(0, true);
+    const auto& page = devices.add(0, 1, 0x10, pool::low, 0);
+    const auto& large = devices.add(0, 2, 0x10, pool::high, 4);
+    const auto& ports = devices.add(0, 3, 0x10, pool::io, 5);
+    const auto host = windows_of_pc();
+    pci::plan(devices.found, host);
+    EXPECT_EQ(large.address, 0xe0000u);
+    EXPECT_EQ(page.address, 0xe0010u);
+    EXPECT_EQ(ports.address, 0xc000u);
+    expect_sound(devices, host);
+}
+
+TEST(pci_plan, raises_the_largest_alone) {
+    pci_devices devices(8);
+    devices.add_bus(0, true);
+    const auto& large = devices.add(0, 1, 0x18, pool::high, 20);
+    const auto& small = devices.add(0, 2, 0x18, pool::high, 4);
+    const auto host = windows_of_pc();
+    pci::plan(devices.found, host);
+    EXPECT_EQ(large.address, 0x200000u);  // a multiple of its size
+    EXPECT_LT(small.address, four_gib_in_pages);
+    expect_sound(devices, host);
+}
+
+TEST(pci_plan, raises_a_window_with_what_is_behind_it) {
+    pci_devices devices(16);
+    devices.add_bus(0, true);
+    devices.add_bridge(0, 1, 1);
+    devices.add_bus(1, false).windows = 0;
+    const auto& bar = devices.add(1, 0, 0x18, pool::high, 20);
+    const auto& low = devices.add(1, 0, 0x10, pool::low, 0);
+    const auto host = windows_of_pc();
+    pci::plan(devices.found, host);
+    EXPECT_EQ(bar.address, 0x200000u);
+    EXPECT_EQ(devices.found.room[2].address, bar.address);
+    EXPECT_EQ(devices.found.room[1].size, 0x100u);  // a MiB
+    EXPECT_EQ(devices.found.room[1].address, low.address);
+    EXPECT_EQ(devices.found.room[0].address, 0u);  // closed
+    expect_sound(devices, host);
+}
+
+TEST(pci_plan, keeps_room_for_hotplug) {
+    pci_devices devices(16);
+    devices.add_bus(0, true);
+    auto* const windows = &devices.add_bridge(0, 1, 1);
+    windows[0].spare = 0x1000;
+    windows[1].spare = windows[2].spare = 0x200;
+    devices.add_bus(1, false).windows = 0;
+    devices.found.buses[1].has_one_slot = true;
+    const auto host = windows_of_pc();
+    pci::plan(devices.found, host);
+    EXPECT_EQ(windows[0].size, 0x1000u);
+    for (u32 i = 1; i < 3; i++) {
+        EXPECT_EQ(windows[i].size, 0x200u);
+        EXPECT_EQ(windows[i].address % 0x200, 0u);
+        EXPECT_NE(windows[i].address, 0u);
+    }
+    expect_sound(devices, host);
+}
+
+TEST(pci_plan, keeps_more_on_a_bus_than_on_a_link) {
+    for (const bool has_one_slot : {false, true}) {
+        pci_devices devices(16);
+        devices.add_bus(0, true);
+        auto* const windows = &devices.add_bridge(0, 1, 1);
+        windows[1].spare = 0x200;
+        devices.add_bus(1, false).windows = 0;
+        devices.found.buses[1].has_one_slot = has_one_slot;
+        devices.add(1, 0, 0x10, pool::low, 8);
+        pci::plan(devices.found, windows_of_pc());
+        EXPECT_EQ(windows[1].size, has_one_slot ? 0x200u : 0x300u);
+    }
+}
+
+TEST(pci_plan, gives_up_spare_room_first) {
+    // 20 ports want I/O, and 13 windows of 4 KiB exist.
+    pci_devices devices(128);
+    devices.add_bus(0, true);
+    for (u32 port = 1; port <= 20; port++)
+        (&devices.add_bridge(0, port, port))->spare = 0x1000;
+    for (u32 port = 1; port <= 20; port++)
+        devices.add_bus(port, false).windows = static_cast<u16>(3 * (port - 1));
+    const auto& bar = devices.add(20, 0, 0x10, pool::io, 5);
+    const auto host = windows_of_pc();
+    pci::plan(devices.found, host);
+    u32 with_spare = 0;
+    for (u32 port = 1; port < 20; port++)
+        with_spare += devices.found.room[3 * (port - 1)].address != 0 ? 1 : 0;
+    EXPECT_GE(with_spare, 8u);
+    EXPECT_LE(with_spare, 12u);
+    EXPECT_NE(bar.address, 0u);
+    expect_sound(devices, host);
+}
+
+TEST(pci_plan, drops_what_is_in_the_way_and_names_it) {
+    pci_devices devices(16);
+    devices.add_bus(0, true);
+    devices.add_bridge(0, 1, 1);
+    const auto& root_bar = devices.add(0, 2, 0x10, pool::low, 0);
+    devices.add_bus(1, false).windows = 0;
+    const auto& giant = devices.add(1, 3, 0x14, pool::low, 18);  // 1 GiB
+    const auto& behind = devices.add(1, 4, 0x10, pool::low, 2);
+    const auto host = windows_of_pc();
+    pci::plan(devices.found, host);
+    EXPECT_EQ(giant.address, 0u);
+    EXPECT_NE(root_bar.address, 0u);
+    EXPECT_NE(behind.address, 0u);
+    expect_sound(devices, host);
+    u32 said = 0;
+    pci::complain(devices.found, [&](const char* sentence, u32 first, u32 second, u64 third) {
+        said++;
+        EXPECT_EQ(told({sentence, {}, {first, second, third}}), "mayfly: pci: no room (function 0x118, register 0x14, size 0x40000000)");
+    });
+    EXPECT_EQ(said, 1u);
+}
+
+TEST(pci_plan, does_without_high_memory) {
+    pci_devices devices(8);
+    devices.add_bus(0, true);
+    const auto& large = devices.add(0, 1, 0x18, pool::high, 20);
+    const auto& small = devices.add(0, 2, 0x18, pool::high, 4);
+    auto host = windows_of_pc();
+    host.high.count = 0;
+    pci::plan(devices.found, host);
+    EXPECT_EQ(large.address, 0u);
+    EXPECT_NE(small.address, 0u);
+    expect_sound(devices, host);
+}
+
+TEST(pci_plan, stays_below_the_last_page) {
+    // More than all addresses together, behind one bridge.
+    pci_devices devices(64);
+    devices.add_bus(0, true);
+    devices.add_bridge(0, 1, 1);
+    devices.add_bus(1, false).windows = 0;
+    for (u32 i = 0; i < 20; i++)
+        devices.add(1, i, 0x18, pool::high, 31);
+    const auto host = windows_of_pc();
+    pci::plan(devices.found, host);
+    expect_sound(devices, host);
+}
+
+TEST(pci_plan, says_the_other_sentences) {
+    pci_devices devices(8);
+    devices.add_bus(0, true);
+    devices.add_bridge(0, 2, 0).is_dropped = true;
+    devices.found.is_cut_short = true;
+    std::vector<std::string> said;
+    pci::complain(devices.found, [&](const char* sentence, u32 first, u32 second, u64 third) {
+        said.push_back(told({sentence, {}, {first, second, third}}));
+    });
+    EXPECT_EQ(said, (std::vector<std::string>{
+                        "mayfly: pci: too many BARs (limit 8)",
+                        "mayfly: pci: no room (function 0x10, register 0x18, size 0x1)"}));
+}
+
+TEST(pci_plan, repeats_itself_on_ten_thousand_trees) {
+    const auto host = windows_of_pc();
+    for (u32 seed = 0; seed < 10'000; seed++) {
+        const auto planned = [&] {
+            pci_devices devices(2048);
+            std::mt19937 numbers(seed);
+            fakes::grow(devices, [&] { return static_cast<u32>(numbers()); });
+            pci::plan(devices.found, host);
+            return devices;
+        };
+        const auto devices = planned();
+        ASSERT_EQ(fakes::fault_of({devices.found}, host), "") << "seed " << seed;
+        if (seed % 16 != 0)
+            continue;
+        const auto again = planned();
+        for (u32 i = 0; i < devices.found.count; i++)
+            ASSERT_EQ(devices.storage[i].address, again.storage[i].address) << "seed " << seed;
+    }
+}
+
+}  // namespace
+}  // namespace mayfly::test
