@@ -21,23 +21,26 @@ hw::tsc_frequency known_frequency(machine& pc, const tables::acpi_tables& acpi) 
     return hw::known_tsc_frequency(pc.hardware, pc.work);
 }
 
-void print(machine& pc, const hw::tsc_frequency& frequency) {
-    hw::say_on_debug_port(pc.hardware,
-                          {sentences::timeline_frequency, frequency.source, {frequency.khz}});
-    const tick_scale scale(frequency.khz);
-    for (u32 i = 0; i < step_count; i++) {
-        const u64 tsc = pc.times.tsc[i];
-        hw::say_on_debug_port(pc.hardware, {sentences::timeline_step,
-                                            step_names[i],
-                                            {scale.nanoseconds(tsc - pc.times.tsc[0]), tsc}});
-    }
+void say(machine& pc, const fault& line) {
+    hw::say_on_debug_port(pc.hardware, line);
 }
 
-void print_without_frequency(machine& pc) {
-    hw::say_on_debug_port(pc.hardware, {sentences::timeline_no_frequency});
-    for (u32 i = 0; i < step_count; i++)
-        hw::say_on_debug_port(pc.hardware,
-                              {sentences::timeline_ticks, step_names[i], {pc.times.tsc[i]}});
+/// In ticks where the frequency, then 0 kHz, is unknown.
+void print(machine& pc, const hw::tsc_frequency& frequency) {
+    const u32 khz = frequency.khz;
+    say(pc, {khz != 0 ? sentences::timeline_frequency : sentences::timeline_no_frequency,
+             frequency.source,
+             {khz}});
+    const tick_scale scale(khz != 0 ? khz : tick_scale::slowest_khz);
+    for (u32 i = 0; i < step_count; i++) {
+        const u64 tsc = pc.times.tsc[i];
+        fault line{sentences::timeline_ticks, step_names[i], {tsc}};
+        if (khz != 0)
+            line = {sentences::timeline_step,
+                    step_names[i],
+                    {scale.nanoseconds(tsc - pc.times.tsc[0]), tsc}};
+        say(pc, line);
+    }
 }
 
 }  // namespace
@@ -63,11 +66,12 @@ void publish_timeline(machine& pc, const tables::acpi_tables& acpi, entry_mark k
     // Everything from here on is the instrument, not the boot.
     if (pc.asked.timeline && frequency.khz == 0)
         frequency = hw::measure_tsc_frequency(pc.hardware, pc.bridge.kind);
-    const bool is_known = frequency.khz >= tick_scale::slowest_khz;
-    if (is_known)
+    if (frequency.khz < tick_scale::slowest_khz)
+        frequency.khz = 0;
+    if (frequency.khz != 0)
         tables::publish_fpdt(pc.times, frequency.khz, acpi, pc.work);
     if (pc.asked.timeline)
-        is_known ? print(pc, frequency) : print_without_frequency(pc);
+        print(pc, frequency);
     if (pc.asked.marks) {
         show_mark(pc, step::entry);
         pc.hardware.out8(loader_marks, static_cast<u8>(kind));

@@ -33,15 +33,16 @@ static_assert(sizeof(kvm_time) == 32);
 /// The frequency that `time` means, 0 where it means none.
 inline u32 khz_of(const kvm_time& time) {
     constexpr u32 nanoseconds_per_millisecond = 1'000'000;
-    constexpr u32 most_shift = 31;
+    constexpr u32 least_factor = 1u << 31;
+    constexpr u32 most_right = 31,
+                  most_left = 10;  // the quotient has 22 bits, as KVM's factors have 32
     const u32 version = time.version, factor = time.tsc_to_system_mul;
     const u32 right = time.tsc_shift, left = 0x100 - right;
-    if (version == 0 || version % 2 != 0 || factor == 0 ||
-        (right > most_shift && left > most_shift))
+    if (version == 0 || version % 2 != 0 || factor < least_factor ||
+        (right > most_right && left > most_left))
         return 0;
-    u64 khz = divide(u64{nanoseconds_per_millisecond} << 32, factor);
-    khz = right <= most_shift ? khz >> right : khz << left;
-    return khz >> 32 == 0 ? static_cast<u32>(khz) : 0;
+    const u32 khz = static_cast<u32>(divide(u64{nanoseconds_per_millisecond} << 32, factor));
+    return right <= most_right ? khz >> right : khz << left;
 }
 
 /// Has KVM write down its time once, through the register that its CPUID leaf `features` announces.
@@ -58,7 +59,7 @@ u32 kvmclock_khz(Hardware& hardware, arena& work, u32 features) {
     store<u32>(place, 0, 0);
     hardware.write_msr(index, work.address_of(place.data()) | enable);
     hardware.write_msr(index, 0);
-    return khz_of(*view<kvm_time>(place));
+    return khz_of(*reinterpret_cast<const kvm_time*>(place.data()));
 }
 
 /// What a hypervisor says in its CPUID leaves: KVM's, which lie 0x100 higher where it also plays
