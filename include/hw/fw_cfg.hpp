@@ -52,13 +52,13 @@ class fw_cfg {
     /// files than one page holds is read on from the device, page by page, at each such search.
     file find(text name) { return find_beginning({name.data(), name.size() + 1}); }
 
-    /// True where the name of a file begins with "opt/", as only a user's do: most boots need not
-    /// look for any of ours.
+    /// True where there may be a file of ours, since some name begins with "opt/", as only a user's
+    /// do: most boots need not look for any.
     bool has_options() {
         constexpr u32 options = 'o' | 'p' << 8 | 't' << 16 | u32{'/'} << 24;
         u32 left = count();
         if (left > files_per_page)
-            return find_in_pages("opt/").exists();
+            return find_in_pages("opt/org.mayfly/").exists();
         if (left == 0)
             return false;
         const auto* next = shared_.directory.files;

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from harness import acpi
-from harness.accesses import read_trace
+from harness.accesses import by_device, device_accesses, read_trace
 from harness.failure import check_complaint, complaint
 from harness.guest import booted, linux_like, pvh_kernel, write_kernel
 from harness.qemu import FIRMWARE_PORT, REPORT_PORT, Qemu
@@ -184,3 +184,15 @@ def test_list_too_long(tmp_path):
         assert room and int(room[1]) < 64 * 1024
         expect_sentence(said, "mayfly: fw_cfg: file is too large "
                               f"(opt/org.mayfly/trace, 180000 bytes, limit {room[1]})")
+
+
+def test_looking_for_options_costs_a_search_at_most():
+    """A directory of several pages is read on once for all options, not once for each."""
+    files = [word for number in range(60)
+             for word in ("-fw_cfg", f"name=opt/org.example/{number},string=x")]
+    slots = ["-global", "fw_cfg_io.x-file-slots=300"]
+    one = ["-fw_cfg", "name=opt/org.mayfly/log,string=quiet"]
+    without, with_one = (device_accesses("pc", [*slots, *files, *more]) for more in ([], one))
+    # Each search reads on in two accesses: log, trace and prepare.
+    assert len(with_one) == len(without) + 3 * 2 + 1, by_device(with_one)
+    assert len(without) == 30, by_device(without)
