@@ -143,7 +143,8 @@ def measure(case: Case, firmware: Firmware, kernels: Kernels, nothing: Exact) ->
            "instructions": instructions(guest_of(case, firmware, kernels, "tsc"))}
     row |= {name: ours.executions[name] for name in ("msr_writes", "cpuid")
             if name in ours.executions}
-    if ours.pages is not None:
+    # Room in shared memory may come and go between the two runs.
+    if ours.pages is not None and nothing.pages is not None:
         row["pages_touched"] = ours.pages - nothing.pages
     row["ram_left"] = ram_left(guest_of(case, firmware, kernels, "map"))
     return row
