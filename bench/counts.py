@@ -23,7 +23,6 @@ from .firmwares import Firmware
 from .kernels import Kernels
 
 PLUGIN = paths.ROOT / "build/bench/executions.so"
-EXIT_ROM = ("-bios", paths.PAYLOADS / "exit_rom.bin")
 SHARED_MEMORY = Path("/dev/shm")
 HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/shmem_enabled")
 PAGE = 4096
@@ -123,7 +122,7 @@ def guest_of(case: Case, firmware: Firmware, kernels: Kernels, end: str) -> run.
 
 def floor(case: Case, kernels: Kernels) -> Exact:
     """What the exiting ROM costs in a case."""
-    return exact(run.Guest(case.machine, EXIT_ROM, kernels.arguments(case)))
+    return exact(run.Guest(case.machine, run.EXIT_ROM, kernels.arguments(case)))
 
 
 def _above_floor(places: collections.Counter, floor: collections.Counter) -> collections.Counter:

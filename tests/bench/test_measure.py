@@ -9,7 +9,7 @@ import types
 
 import pytest
 
-from bench import cases, counts, exits, firmwares, kernels, run, timeline, times
+from bench import cases, counts, exits, firmwares, kernels, results, run, timeline, times
 from harness import accesses, bzimage, guest, memory, paths
 from harness.qemu import GuestFailure
 
@@ -202,6 +202,20 @@ def test_a_run_is_timed_from_start_to_end(tmp_path):
     assert threading.active_count() <= before + 1
 
 
+@pytest.mark.parametrize("asked, sentence", [
+    ("kvmm", "it is neither tcg nor kvm"), ("qtest", "it is neither tcg nor kvm"),
+    ("tcg,thread=sometimes", "thread"), ("kvm,no-such-option=on", "no-such-option")])
+def test_an_accelerator_that_does_not_work_is_told(asked, sentence):
+    """By a trial of what QEMU makes of it."""
+    assert sentence in run.why_not_accelerator("microvm", asked)
+
+
+@pytest.mark.parametrize("asked", ["tcg", run.TCG])
+def test_an_accelerator_that_works(asked):
+    """The other way round."""
+    assert run.why_not_accelerator("microvm", asked) == ""
+
+
 # --- Cases, kernels and firmwares.
 
 def test_each_case_differs_from_the_base_in_one_factor():
@@ -276,7 +290,7 @@ def test_no_row_is_dropped_silently():
 
 def test_a_timeline_is_read():
     """The lines of trace=timeline, among others."""
-    marks = dict(zip(timeline.MARKS, range(0, 700, 100)))
+    marks = dict(zip(results.MARKS, range(0, 700, 100)))
     lines = [f"mayfly: timeline: {name} {value} ns, TSC {value * 3:#x}"
              for name, value in marks.items()]
     head = "mayfly: timeline: TSC runs at 2500000 kHz (PM timer)\n"
