@@ -8,8 +8,8 @@ import sys
 import pytest
 
 import made_up
-from bench import compare, results, statistics
-from bench.compare import Kind
+from bench import compare, results, shares, statistics
+from bench.finding import Kind
 from harness.paths import ROOT
 
 FACTORS = made_up.FACTORS[:2]
@@ -218,9 +218,9 @@ def test_rounds_of_two_days_are_no_pairs():
     floor = [90.0] * 12
     qboot = [190.0] * 12
     was = [10.0 + 5 * n for n in range(12)]
-    first = compare.Timed([90 + time for time in was], qboot, floor)
-    second = compare.Timed([90 + 1.2 * time for time in was], qboot, floor)
-    assert compare.time_verdict(first, second, 0.05, 0.95) == "no difference seen"
+    first = shares.Timed([90 + time for time in was], qboot, floor)
+    second = shares.Timed([90 + 1.2 * time for time in was], qboot, floor)
+    assert shares.verdict_on(first, second, 0.05, 0.95) == "no difference seen"
 
 
 def test_slower_host():
