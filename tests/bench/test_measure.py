@@ -9,7 +9,7 @@ import types
 
 import pytest
 
-from bench import cases, counts, exits, firmwares, kernels, results, run, timeline, times
+from bench import cases, counts, exits, firmwares, host, kernels, results, run, timeline, times
 from harness import accesses, bzimage, guest, memory, paths
 from harness.qemu import GuestFailure
 
@@ -286,7 +286,18 @@ def test_no_row_is_dropped_silently():
     assert not slow.why_not(CASES["pc"], False)
 
 
-# --- What QEMU and the firmware tell.
+# --- What the host, QEMU and the firmware tell.
+
+@pytest.mark.parametrize("info, told", [
+    ("model name\t: A CPU\nflags\t\t: fpu vme hypervisor lahf_lm\n", {"hypervisor": True}),
+    ("model name\t: A CPU\nflags\t\t: fpu vme nohypervisor\n", {"hypervisor": False}),
+    ("processor\t: 0\nFeatures\t: fp asimd\n", {})])
+def test_a_virtual_host_is_told(info, told):
+    """By the CPU's own flag; nothing, where it has none to tell."""
+    facts = host.facts("kvm", "it works", info)
+    assert {name: facts[name] for name in facts if name == "hypervisor"} == told
+    assert facts["accelerator"] == "kvm"
+
 
 def test_a_timeline_is_read():
     """The lines of trace=timeline, among others."""

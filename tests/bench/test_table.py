@@ -54,9 +54,20 @@ def test_preamble():
 
 def test_kvm_is_not_called_unmeasured():
     data = made_up.results(machines=("q35",))
-    data["host"].update(accelerator="kvm", why="a kernel runs")
+    data["host"].update(accelerator="kvm", why="a kernel runs", hypervisor=False)
     assert "Times under KVM (a kernel runs)" in table.as_text(data)
     assert "not yet measured" not in table.as_text(data)
+
+
+@pytest.mark.parametrize("flag, name", [({"hypervisor": True}, "nested KVM"),
+                                        ({}, "KVM, perhaps a nested one")])
+def test_nested_kvm_is_no_hardware(flag, name):
+    data = made_up.results(machines=("q35",))
+    data["host"].update(accelerator="kvm", why="a kernel runs", **flag)
+    results.validate(data)
+    for text in (table.as_text(data), table.as_markdown(data)):
+        assert f"Times under {name} (a kernel runs)" in text
+        assert "Time on KVM hardware: not yet measured." in text
 
 
 def test_figures_of_a_row():
