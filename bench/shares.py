@@ -5,8 +5,8 @@ Times are from two days, and only what was compared with qboot in the same run c
 between them. A share is worse when it has grown by more than 5 %, a difference that runs of the
 same image on one host may have, and by more than the rounds of both runs leave to chance. All rows
 together are given a chance of 5 % to be called slower or faster by mistake, not each of them
-(Bonferroni). On another CPU or with another qboot the shares mean something else, and are only
-told.
+(Bonferroni). On another CPU, under another accelerator or with another qboot the shares mean
+something else, and are only told.
 """
 
 import math
@@ -25,11 +25,18 @@ def reasons_to_only_tell(base: dict, new: dict) -> list[str]:
     def hashes(data):
         return {one["id"]: one["sha256"] for one in data["firmwares"]}.get(results.REFERENCE)
     reasons = []
+    if base["host"]["accelerator"] != new["host"]["accelerator"]:
+        reasons.append(f"the accelerator was {base['host']['accelerator']}, is "
+                       f"{new['host']['accelerator']}")
+    if base["host"].get("hypervisor") != new["host"].get("hypervisor"):
+        reasons.append("one of the hosts is a virtual machine, or may be")
     if base["host"]["cpu"] != new["host"]["cpu"]:
         reasons.append(f"the CPU was {base['host']['cpu']}, is {new['host']['cpu']}")
     if base["host"]["cores"] != new["host"]["cores"]:
         reasons.append(f"CPUs were {base['host']['cores']}, are {new['host']['cores']}")
-    if hashes(base) != hashes(new):
+    if hashes(new) is None:
+        reasons.append("qboot was not measured")
+    elif hashes(base) != hashes(new):
         reasons.append("qboot is another image")
     return reasons
 
@@ -103,6 +110,19 @@ def _told_share(samples: Timed) -> str:
     return wording.interval(told["ratio"], told["low"], told["high"])
 
 
+def _lost(new: dict, case: str, firmware: str, only_told: bool) -> Finding:
+    """A share that was there and is not: worse, unless something else than Mayfly explains it."""
+    subject = f"{case}, {names(new)[firmware]}"
+    row, reference = (results.find_row(new, case, one) for one in (firmware, results.REFERENCE))
+    if "time" not in row:
+        return Finding(Kind.TOLD if only_told else Kind.WORSE, subject,
+                       "time is not measured any more")
+    if reference is None or "time" not in reference:
+        return Finding(Kind.TOLD, subject, "time is not compared: qboot has none here any more")
+    return Finding(Kind.TOLD, subject, "time is not compared: fewer than "
+                                       f"{statistics.MIN_ROUNDS} rounds")
+
+
 def compare_times(base: dict, new: dict, rows: list[tuple], tolerance: float) -> list[Finding]:
     """Mayfly's shares of qboot's time, of rows that are ok in both runs."""
     pairs = [(case, firmware, timed(base, case, firmware), timed(new, case, firmware))
@@ -119,6 +139,7 @@ def compare_times(base: dict, new: dict, rows: list[tuple], tolerance: float) ->
         findings.append(Finding(Kind.TOLD if reasons else kind, f"{case}, {names(new)[firmware]}",
                                 f"{verdict}: time / qboot's {_told_share(was)} -> "
                                 f"{_told_share(is_now)}"))
-    lost = [f"{case}, {names(new)[firmware]}" for case, firmware in rows
-            if timed(base, case, firmware) and not timed(new, case, firmware)]
-    return findings + [Finding(Kind.TOLD, one, "time is not measured any more") for one in lost]
+    for case, firmware in rows:
+        if timed(base, case, firmware) and not timed(new, case, firmware):
+            findings.append(_lost(new, case, firmware, bool(reasons)))
+    return findings
