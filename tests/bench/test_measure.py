@@ -204,7 +204,7 @@ def test_a_run_is_timed_from_start_to_end(tmp_path):
 
 @pytest.mark.parametrize("asked, sentence", [
     ("kvmm", "it is neither tcg nor kvm"), ("qtest", "it is neither tcg nor kvm"),
-    ("tcg,thread=sometimes", "thread"), ("kvm,no-such-option=on", "no-such-option")])
+    ("tcg,thread=sometimes", "thread"), ("tcg,no-such-option=on", "no-such-option")])
 def test_an_accelerator_that_does_not_work_is_told(asked, sentence):
     """By a trial of what QEMU makes of it."""
     assert sentence in run.why_not_accelerator("microvm", asked)
