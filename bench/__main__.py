@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness import paths
 
-from . import cases, firmwares, host, picture, results, table
+from . import cases, firmwares, host, picture, results, run, table
 from .kernels import Kernels, accelerator
 from .measure import Bench
 from .progress import Progress
@@ -44,6 +44,9 @@ def main() -> int:
     chosen = cases.select(choice.cases)
     if not chosen:
         print(f"bench: no case matches {' '.join(choice.cases)}", file=sys.stderr)
+        return 2
+    if choice.accel and (reason := run.why_not_accelerator(chosen[0].machine, choice.accel)):
+        print(f"bench: times cannot be taken with ACCEL={choice.accel}: {reason}", file=sys.stderr)
         return 2
     when = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     progress = Progress()

@@ -24,7 +24,7 @@ bench_plugin_api = $(shell qemu-system-x86_64 --version | sed -n \
 # A recipe in order, as for `make test`: the first line may install what the rest needs.
 bench:
 	@tests/setup/setup.sh build run bench
-	@$(MAKE) --no-print-directory bench-build
+	@$(MAKE) -s --no-print-directory bench-build
 	@$(bench_python) bench --output '$(or $(OUTPUT),$(bench_out)/results.json)' \
 	    $(if $(CASES),--cases $(CASES)) $(if $(PEERS),--peers $(PEERS)) \
 	    $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ACCEL),--accel '$(ACCEL)') $(if $(SLOW),--slow)
@@ -35,7 +35,7 @@ bench-compare:
 	    '$(or $(OUTPUT),$(bench_out)/results.json)'
 
 bench-build: build/fw.bin payloads $(bench_out)/init
-	@$(MAKE) --no-print-directory $(bench_out)/executions-$(bench_plugin_api).so
+	@$(MAKE) -s --no-print-directory $(bench_out)/executions-$(bench_plugin_api).so
 	@ln -sf executions-$(bench_plugin_api).so $(bench_out)/executions.so
 
 $(bench_out)/executions-%.so: bench/executions.cpp

@@ -23,7 +23,6 @@ from .firmwares import Firmware
 from .kernels import Kernels
 
 PLUGIN = paths.ROOT / "build/bench/executions.so"
-EXIT_ROM = ("-bios", paths.PAYLOADS / "exit_rom.bin")
 SHARED_MEMORY = Path("/dev/shm")
 HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/shmem_enabled")
 PAGE = 4096
@@ -123,7 +122,7 @@ def guest_of(case: Case, firmware: Firmware, kernels: Kernels, end: str) -> run.
 
 def floor(case: Case, kernels: Kernels) -> Exact:
     """What the exiting ROM costs in a case."""
-    return exact(run.Guest(case.machine, EXIT_ROM, kernels.arguments(case)))
+    return exact(run.Guest(case.machine, run.EXIT_ROM, kernels.arguments(case)))
 
 
 def _above_floor(places: collections.Counter, floor: collections.Counter) -> collections.Counter:
@@ -143,7 +142,8 @@ def measure(case: Case, firmware: Firmware, kernels: Kernels, nothing: Exact) ->
            "instructions": instructions(guest_of(case, firmware, kernels, "tsc"))}
     row |= {name: ours.executions[name] for name in ("msr_writes", "cpuid")
             if name in ours.executions}
-    if ours.pages is not None:
+    # Room in shared memory may come and go between the two runs.
+    if ours.pages is not None and nothing.pages is not None:
         row["pages_touched"] = ours.pages - nothing.pages
     row["ram_left"] = ram_left(guest_of(case, firmware, kernels, "map"))
     return row

@@ -13,6 +13,8 @@ from harness.qemu import PROGRAM
 
 from .firmwares import Firmware
 
+CPU_INFO = Path("/proc/cpuinfo")
+
 
 def _output(*command) -> str:
     """What a command prints; nothing, if it fails or is not there."""
@@ -28,16 +30,24 @@ def _first_line(text: str) -> str:
     return text.splitlines()[0] if text else ""
 
 
-def _cpu() -> str:
-    match = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+def _cpu(info: str) -> str:
+    match = re.search(r"^model name\s*: (.*)$", info, re.MULTILINE)
     return match[1] if match else platform.machine()
 
 
-def facts(accelerator: str, why: str) -> dict:
-    """The host."""
-    return {"cpu": _cpu(), "cores": len(os.sched_getaffinity(0)),
+def _hypervisor(info: str) -> dict:
+    """Whether this host is itself a virtual machine, where its CPU tells (x86)."""
+    flags = re.search(r"^flags\s*:(.*)$", info, re.MULTILINE)
+    return {"hypervisor": "hypervisor" in flags[1].split()} if flags else {}
+
+
+def facts(accelerator: str, why: str, info: str | None = None) -> dict:
+    """The host; `info` in place of its /proc/cpuinfo."""
+    info = CPU_INFO.read_text() if info is None else info
+    return {"cpu": _cpu(info), "cores": len(os.sched_getaffinity(0)),
             "kernel": f"{platform.system()} {platform.release()}",
-            "accelerator": "kvm" if accelerator.startswith("kvm") else "tcg", "why": why}
+            "accelerator": "kvm" if accelerator.startswith("kvm") else "tcg", "why": why,
+            **_hypervisor(info)}
 
 
 def _package(path: Path) -> str:

@@ -7,10 +7,9 @@ import itertools
 from . import counts, exits, run, statistics, timeline, times
 from .cases import Case
 from .firmwares import Firmware
+from .results import OURS, REFERENCE
 
 COUNTING_JOBS = 2  # counts do not depend on the host's load
-OURS = ("mayfly", "mayfly-full")
-REFERENCE = "qboot"
 
 
 class Bench:
@@ -65,10 +64,9 @@ class Bench:
         """Takes a row out of what is measured. The firmware's own words say more than ours."""
         words = run.last_words(counts.guest_of(case, firmware, self._kernels, "exit"))
         refused = firmware.id in OURS and words.startswith(f"{run.LAST_WORDS}mayfly:")
-        row = {"case": case.id, "firmware": firmware.id,
-               "status": "refused" if refused else "failed",
-               "reason": f"{reason}; {words}" if words else reason}
-        self._rows[case.id, firmware.id] = row
+        row = self._rows[case.id, firmware.id]  # with what was counted before: that is exact
+        row |= {"status": "refused" if refused else "failed",
+                "reason": f"{reason}; {words}" if words else reason}
         self._progress.say(f"{case.id}, {firmware.name}: {row['status']}: {row['reason']}")
 
     def _count_all(self) -> None:

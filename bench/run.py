@@ -13,10 +13,14 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness import paths
 from harness.qemu import EXIT_PORT, FIRMWARE_PORT, PROGRAM, REPORT_PORT
 
 MEMORY_MIB = 1024  # holds the largest initrd, and is the same in all cases
 TCG = "tcg,thread=single"
+EXIT_ROM = ("-bios", paths.PAYLOADS / "exit_rom.bin")
+ACCELERATORS = ("tcg", "kvm")  # results.json knows no other
+TRIAL_SECONDS = 20
 LAST_WORDS_SECONDS = 20
 LAST_WORDS_LENGTH = 200
 FOLDERS = re.compile(r"(?<![^\s'\"=,(])(?:/[^\s/'\"]+)*/(?=[^\s/'\"])")
@@ -115,6 +119,18 @@ def finish(guest: Guest, words: list[str]) -> Ended:
     ended = run(words, guest.limit)
     check(ended, guest.limit)
     return ended
+
+
+def why_not_accelerator(machine: str, accel: str) -> str:
+    """Why a ROM that only exits does not run with it, or nothing."""
+    if accel.split(",")[0] not in ACCELERATORS:
+        return "it is neither tcg nor kvm"
+    guest = Guest(machine, EXIT_ROM, limit=TRIAL_SECONDS)
+    try:
+        finish(guest, command(guest, accel))
+    except NotReached as reason:
+        return str(reason)
+    return ""
 
 
 def report_arguments(path: Path) -> list[str]:

@@ -12,7 +12,8 @@ import textwrap
 from pathlib import Path
 
 from . import results, wording
-from .wording import NOTHING, count
+from .reasons import Repeated, complaint, has_figures
+from .wording import count
 
 WIDTH = 100
 DEFAULT = "build/bench/results.json"
@@ -27,6 +28,8 @@ EXPLANATION = (
     "CPUIDs are exact counts; pages of 4 KiB are RAM that was touched; RAM left is what the "
     "firmware's e820 gives to the kernel. Time is wall time of QEMU above that of a ROM that exits "
     "at reset. A ratio below 1 is faster than qboot.")
+ELSEWHERE = "not measured, for the reasons below"
+REASONS = "Not measured"
 
 
 class Invalid(Exception):
@@ -43,16 +46,6 @@ def figures(row: dict) -> list[str]:
             count(row.get("msr_writes")), count(row.get("cpuid")), count(row.get("pages_touched")),
             count(None if ram is None else ram // 1024),
             wording.time_above_floor(row.get("time")), ratio]
-
-
-def has_figures(row: dict) -> bool:
-    """False for a row that only says why there is nothing."""
-    return row["status"] == "ok" or any(cell != NOTHING for cell in figures(row))
-
-
-def complaint(row: dict) -> str | None:
-    """What a row that is not ok has to say."""
-    return None if row.get("status", "ok") == "ok" else f"{row['status']}: {row['reason']}"
 
 
 def names(data: dict) -> dict[str, str]:
@@ -167,12 +160,19 @@ def _align(rows: list[list[str]]) -> list[str]:
 
 
 def _wrap(text: str, indent: str = "") -> list[str]:
-    return textwrap.wrap(text, WIDTH, subsequent_indent=indent)
+    # IDs have hyphens, and are to be found whole.
+    return textwrap.wrap(text, WIDTH, subsequent_indent=indent, break_on_hyphens=False)
+
+
+def _has_line(row: dict) -> bool:
+    """A row that is ok has a line, also if nothing could be measured."""
+    return row["status"] == "ok" or has_figures(row)
 
 
 def _figures_as_text(data: dict) -> list[str]:
     """The rows are aligned all at once, so that columns stand under each other in all cases."""
-    measured = [row for row in data["results"] if has_figures(row)]
+    measured = [row for row in data["results"] if _has_line(row)]
+    repeated = Repeated(data)
     cells = [[names(data)[row["firmware"]], *figures(row)] for row in measured]
     heads = [["", *(heading[line] for heading in HEADINGS)] for line in (0, 1)]
     aligned = _align(heads + cells)
@@ -184,9 +184,10 @@ def _figures_as_text(data: dict) -> list[str]:
             if case["machine"] == machine:
                 text += ["", *_wrap(f"{case['id']}: {wording.short_title(case)}", "  ")]
                 rows = rows_of(data, case)
-                text += [] if rows else ["not measured"]
-                for row in rows:
-                    text += [lines[row["case"], row["firmware"]]] if has_figures(row) else []
+                shown = [row for row in rows if not repeated.has(row)]
+                text += [] if shown else [ELSEWHERE if rows else "not measured"]
+                for row in shown:
+                    text += [lines[row["case"], row["firmware"]]] if _has_line(row) else []
                     if complaint(row):
                         text += _wrap(f"{names(data)[row['firmware']]}: {complaint(row)}", "    ")
     return text
@@ -196,6 +197,9 @@ def as_text(data: dict) -> str:
     """For a terminal."""
     lines = [piece for line in wording.preamble(data) for piece in _wrap(line, "  ")]
     lines += _figures_as_text(data)
+    if reasons := Repeated(data).sentences():
+        lines += ["", f"{REASONS}:"]
+        lines += [piece for line in reasons for piece in _wrap(f"  {line}", "    ")]
     for title, heading, rows in details(data):
         lines += ["", *_wrap(title), *_align([_cut_all(heading), *rows])]
     lines += ["", *_wrap(EXPLANATION), "", "Mayfly in short:"]
@@ -217,13 +221,17 @@ def _markdown_table(heading: list[str], rows: list[list[str]]) -> list[str]:
 
 def _markdown_rows(data: dict, case: dict) -> list[list[str]]:
     rows = []
+    repeated = Repeated(data)
     for row in rows_of(data, case):
+        if repeated.has(row):
+            continue
         name = names(data)[row["firmware"]]
-        if has_figures(row):
+        if _has_line(row):
             rows.append([name, *figures(row)])
         if complaint(row):
             rows.append([name, complaint(row), *[""] * (len(HEADINGS) - 1)])
-    return rows or [["not measured", *[""] * len(HEADINGS)]]
+    nothing = ELSEWHERE if rows_of(data, case) else "not measured"
+    return rows or [[nothing, *[""] * len(HEADINGS)]]
 
 
 def as_markdown(data: dict) -> str:
@@ -240,6 +248,8 @@ def as_markdown(data: dict) -> str:
                              *[""] * len(HEADINGS)])
                 rows += _markdown_rows(data, case)
         lines += ["", f"#### {machine}", "", *_markdown_table(heading, rows)]
+    if reasons := Repeated(data).sentences():
+        lines += ["", f"{REASONS}:", "", *(f"- {_cell(line)}" for line in reasons)]
     lines += ["", EXPLANATION]
     for title, heading, rows in details(data):
         lines += ["", "<details>", f"<summary>{_cell(title)}</summary>", "",

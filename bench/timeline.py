@@ -7,10 +7,10 @@ import tempfile
 from pathlib import Path
 
 from . import run
+from .results import MARKS
 
 OPTION = ("-fw_cfg", "name=opt/org.mayfly/trace,string=timeline")
 BOOTS = 5
-MARKS = ("reset", "chipset", "platform", "tables", "loading", "loaded", "entry")
 LINE = re.compile(r"^mayfly: timeline: (\w+) (\d+) ns\b", re.MULTILINE)
 
 

@@ -8,7 +8,6 @@ while meets all of them. The orders are the same in each run of the bench.
 import random
 
 from . import run
-from .counts import EXIT_ROM
 from .firmwares import SLOW_ROUNDS, Firmware
 
 FLOOR = "floor"
@@ -27,7 +26,7 @@ def take(case, firmwares: list[Firmware], arguments: tuple, accel: str, rounds: 
     One that fails once is out; what it had until then is dropped. `seen` is called for each run.
     What takes seconds is not run once before the first round: it would not show.
     """
-    guests = {FLOOR: run.Guest(case.machine, EXIT_ROM, arguments)}
+    guests = {FLOOR: run.Guest(case.machine, run.EXIT_ROM, arguments)}
     guests |= {f.id: run.Guest(case.machine, f.arguments(case.machine), arguments, f.limit)
                for f in firmwares}
     parts = {f.id: rounds_of(f, rounds) for f in firmwares}

@@ -92,14 +92,20 @@ def host(data: dict) -> str:
 def accelerator(data: dict) -> str:
     """What the times were taken under, and why."""
     machine = data["host"]
-    return f"Times under {machine['accelerator'].upper()} ({machine['why']}), {rounds(data)}."
+    name = machine["accelerator"].upper()
+    if name == "KVM" and not is_kvm_hardware(data):
+        name = "nested KVM" if machine.get("hypervisor") else "KVM, perhaps a nested one"
+    return f"Times under {name} ({machine['why']}), {rounds(data)}."
+
+
+def is_kvm_hardware(data: dict) -> bool:
+    """Whether times are those of KVM on hardware: not where the host is a virtual machine."""
+    return data["host"]["accelerator"] == "kvm" and data["host"].get("hypervisor") is False
 
 
 def not_yet_measured(data: dict) -> str | None:
     """What nobody may conclude from these times."""
-    if data["host"]["accelerator"] == "kvm":
-        return None
-    return "Time on KVM hardware: not yet measured."
+    return None if is_kvm_hardware(data) else "Time on KVM hardware: not yet measured."
 
 
 def preamble(data: dict) -> list[str]:

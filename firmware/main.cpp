@@ -46,11 +46,11 @@ extern "C" [[noreturn]] void firmware_main(u64 reset_tsc) {
         hw::reset_machine();  // has QEMU load the kernel anew
     tell_limits(pc);
     prepare_platform(pc);
-    mark(pc, step::platform);
     make_memory_map(pc);
     if (kind == payload_kind::pvh_elf)
         boot::claim_segments(head, pc.map);
     prepare_pci(pc, head, kind);
+    mark(pc, step::platform);
     if (kind == payload_kind::linux_image)
         boot_linux(pc, head);
     boot_pvh(pc);

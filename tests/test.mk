@@ -14,13 +14,13 @@ T ?=
 
 test:
 	@tests/setup/setup.sh build run test bench
-	@$(MAKE) --no-print-directory test-build
+	@$(MAKE) -s --no-print-directory test-build
 	@tests/run_tests.sh $(if $(T),-k '$(T)')
 
 # The whole matrix, in parts that end within an hour each.
 test-all:
 	@tests/setup/setup.sh build run test bench
-	@$(MAKE) --no-print-directory test-build
+	@$(MAKE) -s --no-print-directory test-build
 	@tests/run_tests.sh
 	@tests/run_tests.sh --wide=only tests/guest
 	@tests/run_tests.sh --wide=only tests/boots

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "core/fault.hpp"
 
-#include "core/divide.hpp"
+#include "core/wide.hpp"
 
 namespace mayfly {
 namespace {

@@ -1,14 +1,57 @@
 // SPDX-License-Identifier: MIT
 #include "tables/fpdt.hpp"
 
-#include "hw/tsc.hpp"
+#include "core/tick_scale.hpp"
 
 namespace mayfly::tables {
 namespace {
 
-void set_checksum(u8& checksum, const_bytes of) {
-    checksum = 0;
-    checksum = static_cast<u8>(0 - byte_sum(of));
+/// What stays for the guest: the table, and what it points to.
+struct performance_data {
+    abi::fpdt table;
+    abi::basic_boot_table boot;
+};
+
+/// All of it but addresses and times, so that it is copied and not computed.
+constexpr performance_data make_form() {
+    performance_data form = {
+        {{.signature = abi::signature("FPDT"),
+          .length = sizeof(abi::fpdt),
+          .revision = 1,
+          .checksum = 0,
+          .oem_id = {'M', 'A', 'Y', 'F', 'L', 'Y'},
+          .oem_table_id = {'M', 'A', 'Y', 'F', 'L', 'Y', 'F', 'P'},
+          .oem_revision = 1,
+          .creator_id = abi::signature("MYFL"),
+          .creator_revision = 1},
+         {abi::basic_boot_pointer_type, 16, 1},
+         0,
+         0},
+        {abi::signature("FBPT"),
+         sizeof(abi::basic_boot_table),
+         {{abi::basic_boot_type, sizeof(abi::basic_boot_record), 2}, 0, 0, 0, 0, 0, 0},
+         {{abi::firmware_vendor_type, sizeof(abi::boot_steps_record), 1}, 0, 0, {}}}};
+    struct raw {
+        u8 bytes[sizeof(abi::fpdt)];
+    };
+    u32 sum = 0;
+    for (const u8 byte : __builtin_bit_cast(raw, form.table).bytes)
+        sum += byte;
+    form.table.header.checksum = static_cast<u8>(0 - sum);
+    return form;
+}
+constexpr performance_data form = make_form();
+
+/// Changes a field that `checksum` covers.
+[[gnu::noinline]] void change(le32& field, u32 value, u8& checksum) {
+    const auto sum = [](u32 word) { return word + (word >> 8) + (word >> 16) + (word >> 24); };
+    checksum = static_cast<u8>(checksum + sum(field) - sum(value));
+    field = value;
+}
+
+/// The low half of a field, the high half of which is 0 and stays so.
+le32& low_half(le64& field) {
+    return reinterpret_cast<le32&>(field);
 }
 
 /// An RSDT or XSDT of the script's, and its entries' size.
@@ -33,14 +76,16 @@ bytes longer_copy(const root_table& root, const acpi_tables& acpi, arena& low) {
     return copy;
 }
 
-/// Fills the last entry of a longer copy.
-void end_with(bytes copy, u32 entry_size, u32 table) {
-    u8* entry = copy.end() - entry_size;
-    __builtin_memset(entry, 0, entry_size);
-    reinterpret_cast<le32&>(*entry) = table;
+/// Fills the last entry of a longer copy, and returns its address.
+u32 end_with(bytes copy, u32 entry_size, u32 table, const arena& low) {
     auto& header = *view<abi::acpi_header>(copy);
-    header.length = static_cast<u32>(copy.size());
-    set_checksum(header.checksum, copy);
+    auto* entry = reinterpret_cast<le32*>(copy.end() - entry_size);
+    *entry = 0;
+    if (entry_size == sizeof(u64))
+        entry[1] = 0;
+    change(*entry, table, header.checksum);
+    change(header.length, static_cast<u32>(copy.size()), header.checksum);
+    return low.address_of(copy.data());
 }
 
 void link(u32 table, const acpi_tables& acpi, arena& low) {
@@ -48,87 +93,48 @@ void link(u32 table, const acpi_tables& acpi, arena& low) {
     if (first == nullptr)
         return;
     auto* second = first->revision == 0 ? nullptr : view<abi::rsdp_2>(acpi.rsdp);
-    const root_table roots[] = {{first->rsdt, sizeof(u32)},
-                                {second == nullptr ? u64{0} : u64{second->xsdt}, sizeof(u64)}};
-    bytes copies[2];
-    for (u32 i = 0; i < 2; i++) {
-        if (roots[i].address == 0)
-            continue;
-        copies[i] = longer_copy(roots[i], acpi, low);
-        if (copies[i].empty())
-            return;
-    }
-    for (u32 i = 0; i < 2; i++) {
-        if (copies[i].empty())
-            continue;
-        end_with(copies[i], roots[i].entry_size, table);
-        const u32 address = low.address_of(copies[i].data());
-        if (i == 0)
-            first->rsdt = address;
-        else
-            second->xsdt = address;
-    }
-    set_checksum(first->checksum, acpi.rsdp.part(0, sizeof *first));
-    if (second != nullptr)
-        set_checksum(second->extended_checksum, acpi.rsdp.part(0, sizeof *second));
+    const root_table rsdt{first->rsdt, sizeof(u32)};
+    const root_table xsdt{second == nullptr ? u64{0} : u64{second->xsdt}, sizeof(u64)};
+    bytes longer_rsdt, longer_xsdt;
+    if (rsdt.address != 0 && (longer_rsdt = longer_copy(rsdt, acpi, low)).empty())
+        return;
+    if (xsdt.address != 0 && (longer_xsdt = longer_copy(xsdt, acpi, low)).empty())
+        return;
+    // The checksum of the first part has its sum stay, and that of the whole with it.
+    if (rsdt.address != 0)
+        change(first->rsdt, end_with(longer_rsdt, rsdt.entry_size, table, low), first->checksum);
+    if (xsdt.address != 0)
+        change(low_half(second->xsdt), end_with(longer_xsdt, xsdt.entry_size, table, low),
+               second->extended_checksum);
 }
 
-/// What stays for the guest: the table, and what it points to.
-struct performance_data {
-    abi::fpdt table;
-    abi::basic_boot_table boot;
-};
-
-void write_header(abi::fpdt& table, u32 boot_table) {
-    constexpr char oem[] = "MAYFLY", oem_table[] = "MAYFLYFP";
-    __builtin_memset(&table, 0, sizeof table);
-    table.header.signature = abi::signature("FPDT");
-    table.header.length = sizeof table;
-    table.header.revision = 1;
-    __builtin_memcpy(table.header.oem_id, oem, sizeof table.header.oem_id);
-    __builtin_memcpy(table.header.oem_table_id, oem_table, sizeof table.header.oem_table_id);
-    table.header.oem_revision = 1;
-    table.header.creator_id = abi::signature("MYFL");
-    table.header.creator_revision = 1;
-    table.record = {abi::basic_boot_pointer_type, 16, 1};
-    table.basic_boot_table = boot_table;
-    set_checksum(table.header.checksum, {reinterpret_cast<const u8*>(&table), sizeof table});
-}
-
-void write_boot_table(abi::basic_boot_table& table, const abi::boot_steps_record& steps) {
-    const auto at = [&steps](step done) { return steps.nanoseconds[static_cast<u32>(done)]; };
-    // The firmware itself is the loader: there when the reading begins, done when it enters.
-    const le64 loader = at(step::loading), entry = at(step::entry);
-    table.signature = abi::signature("FBPT");
-    table.length = sizeof table;
-    table.basic = {{abi::basic_boot_type, sizeof table.basic, 2},
-                   0,
-                   at(step::reset),
-                   loader,
-                   loader,
-                   entry,
-                   entry};
-    table.steps = steps;
+void write_times(abi::basic_boot_table& table, const timeline& times, u32 tsc_khz) {
+    const tick_scale scale(tsc_khz);
+    const u64 reset = times.tsc[static_cast<u32>(step::reset)];
+    table.steps.tsc_khz = tsc_khz;
+    table.steps.tsc_at_reset = reset;
+    for (u32 i = 1; i < abi::boot_steps; i++)
+        table.steps.nanoseconds[i] = scale.nanoseconds(times.tsc[i] - reset);
+    // The firmware itself is the loader: there when the reading begins, done when it enters. ACPI
+    // has the load of the loader, and for other firmware than UEFI the exit from boot services, be
+    // 0; systemd takes no table in which the latter is.
+    table.basic.start_image_start = table.steps.nanoseconds[static_cast<u32>(step::loading)];
+    const le64 entry = table.steps.nanoseconds[static_cast<u32>(step::entry)];
+    table.basic.exit_boot_services_entry = entry;
+    table.basic.exit_boot_services_exit = entry;
 }
 
 }  // namespace
 
-abi::boot_steps_record steps_in_nanoseconds(const timeline& times, u32 tsc_khz) {
-    const u64 reset = times.tsc[static_cast<u32>(step::reset)];
-    abi::boot_steps_record steps = {
-        {abi::firmware_vendor_type, sizeof steps, 1}, tsc_khz, reset, {}};
-    for (u32 i = 0; i < abi::boot_steps; i++)
-        steps.nanoseconds[i] = hw::nanoseconds(times.tsc[i] - reset, tsc_khz);
-    return steps;
-}
-
-void publish_fpdt(const abi::boot_steps_record& steps, const acpi_tables& acpi, arena& low) {
+void publish_fpdt(const timeline& times, u32 tsc_khz, const acpi_tables& acpi, arena& low) {
     const bytes room = low.allocate(sizeof(performance_data), 16);
     if (room.empty())
         return;
     auto& data = *view<performance_data>(room);
-    write_boot_table(data.boot, steps);
-    write_header(data.table, low.address_of(&data.boot));
+    data = form;
+    write_times(data.boot, times, tsc_khz);
+    change(low_half(data.table.basic_boot_table), low.address_of(&data.boot),
+           data.table.header.checksum);
     link(low.address_of(&data.table), acpi, low);
 }
 

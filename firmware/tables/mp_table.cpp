@@ -23,13 +23,11 @@ constexpr u32 capacity = sizeof(abi::mp_header) + apics::cpu_limit * sizeof(abi:
 /// Writes entries one behind the other into a place of `capacity` bytes.
 struct mp_writer {
     u8* next;
-    u32 count = 0;
 
     template <typename T>
     [[gnu::always_inline]] void put(const T& entry) {
         __builtin_memcpy(next, &entry, sizeof(T));
         next += sizeof(T);
-        count++;
     }
 };
 
@@ -155,6 +153,14 @@ void put_isa_interrupts(const mp_description& machine, u32 io_apic, mp_writer& o
     }
 }
 
+/// Processors have entries of one size, all others of another.
+u16 entry_count(const u8* processors, const u8* others, const u8* end) {
+    constexpr usize size = sizeof(abi::mp_interrupt);
+    static_assert(sizeof(abi::mp_bus) == size && sizeof(abi::mp_io_apic) == size);
+    return static_cast<u16>(static_cast<usize>(others - processors) / sizeof(abi::mp_processor) +
+                            static_cast<usize>(end - others) / size);
+}
+
 void put_local_interrupts(const mp_description& machine, mp_writer& out) {
     const u8 bus = static_cast<u8>(isa_bus(machine));
     out.put(abi::mp_interrupt{4, abi::mp_external, 0, bus, 0, machine.boot_cpu.apic_id, 0});
@@ -204,6 +210,7 @@ u32 write_mp_table(const mp_description& machine, arena& work) {
     const bytes room = work.take(capacity);
     mp_writer entries{room.data() + sizeof(abi::mp_header)};
     put_processors(machine, entries);
+    const u8* others = entries.next;
     put_buses(machine, entries);
     const u8 io_apic = put_io_apics(machine.controllers, entries);
     if (has_pci(machine))
@@ -212,19 +219,20 @@ u32 write_mp_table(const mp_description& machine, arena& work) {
     put_local_interrupts(machine, entries);
     const bytes table = {room.data(), static_cast<usize>(entries.next - room.data())};
     auto& header = *view<abi::mp_header>(room);
-    header = {.signature = {'P', 'C', 'M', 'P'},
-              .length = static_cast<u16>(table.size()),
-              .specification = 4,
-              .checksum = 0,
-              .oem_id = {'M', 'A', 'Y', 'F', 'L', 'Y', ' ', ' '},
-              .product_id = {'Q', 'E', 'M', 'U', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' '},
-              .oem_table = 0,
-              .oem_table_size = 0,
-              .entry_count = static_cast<u16>(entries.count),
-              .local_apic_address = local_apic,
-              .extended_length = 0,
-              .extended_checksum = 0,
-              .reserved = 0};
+    header = {
+        .signature = {'P', 'C', 'M', 'P'},
+        .length = static_cast<u16>(table.size()),
+        .specification = 4,
+        .checksum = 0,
+        .oem_id = {'M', 'A', 'Y', 'F', 'L', 'Y', ' ', ' '},
+        .product_id = {'Q', 'E', 'M', 'U', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' '},
+        .oem_table = 0,
+        .oem_table_size = 0,
+        .entry_count = entry_count(room.data() + sizeof(abi::mp_header), others, entries.next),
+        .local_apic_address = local_apic,
+        .extended_length = 0,
+        .extended_checksum = 0,
+        .reserved = 0};
     header.checksum = checksum(table);
     return work.address_of(room.data());
 }

@@ -28,7 +28,7 @@ struct fpdt {
 };
 static_assert(sizeof(fpdt) == 52);
 
-/// 5.2.24.5: nanoseconds since the reset.
+/// 5.2.24.7: nanoseconds since the reset.
 struct basic_boot_record {
     performance_record record;
     le32 reserved;
@@ -51,7 +51,7 @@ struct boot_steps_record {
 };
 static_assert(sizeof(boot_steps_record) == 72);
 
-/// 5.2.24.4: the firmware basic boot performance table. systemd wants the basic record first.
+/// 5.2.24.6: the firmware basic boot performance table. systemd wants the basic record first.
 struct basic_boot_table {
     le32 signature;
     le32 length;

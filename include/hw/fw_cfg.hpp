@@ -18,16 +18,16 @@ struct file {
     constexpr bool exists() const { return key != 0; }
 };
 
-/// How a NUL-terminated name ends: its last character and the NUL, as one number. Most names differ
-/// in it or in its place, so that few need to be compared as a whole.
-inline u16 name_end(const char* end) {
-    return load<u16>({reinterpret_cast<const u8*>(end), 2}, 0);
+/// As one number.
+inline u16 two_characters(const char* first) {
+    return load<u16>({reinterpret_cast<const u8*>(first), sizeof(u16)}, 0);
 }
 
 /// True where the NUL-terminated wire name `field` is `wanted`, of 1 to 55 characters.
 [[gnu::always_inline]] inline bool is_named(const char (&field)[56], text wanted) {
     const usize last = wanted.size() - 1;
-    return name_end(field + last) == static_cast<u8>(wanted[last]) && has_characters(field, wanted);
+    return two_characters(field + last) == static_cast<u8>(wanted[last]) &&
+           has_characters(field, wanted);
 }
 
 /// The device. One transfer is one device access, whatever its length. A transfer that fails ends
@@ -48,30 +48,26 @@ class fw_cfg {
             fail(sentences::directory_too_long, count(), abi::fw_cfg_max_files);
     }
 
-    /// True where there may be a file whose name begins with "opt/", which only a user puts there:
-    /// most boots need not look for any of ours.
-    bool has_options() const {
+    /// The file called `name`, behind which is a NUL, as behind every literal. A directory of more
+    /// files than one page holds is read on from the device, page by page, at each such search.
+    file find(text name) { return find_beginning({name.data(), name.size() + 1}); }
+
+    /// True where there may be a file of ours, since some name begins with "opt/", as only a user's
+    /// do: most boots need not look for any.
+    bool has_options() {
         constexpr u32 options = 'o' | 'p' << 8 | 't' << 16 | u32{'/'} << 24;
         u32 left = count();
         if (left > files_per_page)
-            return true;
-        const auto* next = shared_.directory.files;
+            return find_in_pages("opt/org.mayfly/").exists();
         if (left == 0)
             return false;
+        const auto* next = shared_.directory.files;
         do {
             if (load<u32>({reinterpret_cast<const u8*>(next->name), sizeof(u32)}, 0) == options)
                 return true;
             next++;
         } while (--left != 0);
         return false;
-    }
-
-    /// The file called `name`. A directory of more files than one page holds is read on from the
-    /// device, page by page, at each such search.
-    file find(text name) {
-        if (count() > files_per_page)
-            return find_in_pages(name);
-        return search(shared_.directory, name);
     }
 
     /// The same where the file must exist; stops where it does not.
@@ -152,17 +148,27 @@ class fw_cfg {
         fail(sentences::dma_failed, control >> 16, length);
     }
 
-    static file search(const directory_page& page, text name) {
+    /// The first file whose name's field begins with `characters`, of which there are at least 2.
+    file find_beginning(text characters) {
+        if (count() > files_per_page)
+            return find_in_pages(characters);
+        return search(shared_.directory, characters);
+    }
+
+    /// Most names differ in the last two characters or in their place, so that few need to be
+    /// compared as a whole.
+    static file search(const directory_page& page, text characters) {
         u32 left = page.count;
         if (left > files_per_page)
             left = files_per_page;
-        const usize last = name.size() - 1;
-        if (last >= sizeof page.files->name - 1 || left == 0)
+        const usize last = characters.size() - sizeof(u16);
+        if (last > sizeof page.files->name - sizeof(u16) || left == 0)
             return {};  // no file has such a name
-        const u16 end = static_cast<u8>(name[last]);
+        const u16 end = two_characters(characters.data() + last);
         const auto* next = page.files;
         do {
-            if (name_end(next->name + last) == end && has_characters(next->name, name)) [[unlikely]]
+            if (two_characters(next->name + last) == end && has_characters(next->name, characters))
+                [[unlikely]]
                 return {next->key, next->size};
             next++;
         } while (--left != 0);
@@ -170,8 +176,8 @@ class fw_cfg {
     }
 
     /// In the first page, which stays, and then in the others.
-    [[gnu::noinline]] file find_in_pages(text name) {
-        file found = search(shared_.directory, name);
+    [[gnu::noinline]] file find_in_pages(text characters) {
+        file found = search(shared_.directory, characters);
         if (found.exists())
             return found;
         if (further_ == nullptr)
@@ -182,7 +188,7 @@ class fw_cfg {
             left -= files_per_page;
             further_->count = left;
             read_on_to(work_.address_of(further_->files), sizeof further_->files);
-            found = search(*further_, name);
+            found = search(*further_, characters);
         }
         return found;
     }

@@ -3,9 +3,9 @@
 #pragma once
 
 #include "core/arena.hpp"
-#include "core/divide.hpp"
 #include "core/endian.hpp"
 #include "core/text.hpp"
+#include "core/wide.hpp"
 #include "hw/chipset.hpp"
 
 namespace mayfly::hw {
@@ -15,14 +15,6 @@ struct tsc_frequency {
     u32 khz = 0;  ///< 0: unknown
     text source = {};
 };
-
-/// `ticks` of a counter of `khz`, which is not 0, in nanoseconds.
-inline u64 nanoseconds(u64 ticks, u32 khz) {
-    constexpr u32 per_millisecond = 1'000'000;
-    const u64 milliseconds = divide(ticks, khz);
-    const u32 rest = static_cast<u32>(ticks) - static_cast<u32>(milliseconds) * khz;
-    return milliseconds * per_millisecond + divide(u64{rest} * per_millisecond, khz);
-}
 
 /// What KVM says of the time (Linux Documentation/virt/kvm/x86/msr.rst): a tick takes
 /// tsc_to_system_mul * 2^(tsc_shift - 32) nanoseconds.
@@ -41,15 +33,16 @@ static_assert(sizeof(kvm_time) == 32);
 /// The frequency that `time` means, 0 where it means none.
 inline u32 khz_of(const kvm_time& time) {
     constexpr u32 nanoseconds_per_millisecond = 1'000'000;
-    constexpr u32 most_shift = 31;
+    constexpr u32 least_factor = 1u << 31;
+    constexpr u32 most_right = 31,
+                  most_left = 10;  // the quotient has 22 bits, as KVM's factors have 32
     const u32 version = time.version, factor = time.tsc_to_system_mul;
     const u32 right = time.tsc_shift, left = 0x100 - right;
-    if (version == 0 || version % 2 != 0 || factor == 0 ||
-        (right > most_shift && left > most_shift))
+    if (version == 0 || version % 2 != 0 || factor < least_factor ||
+        (right > most_right && left > most_left))
         return 0;
-    u64 khz = divide(u64{nanoseconds_per_millisecond} << 32, factor);
-    khz = right <= most_shift ? khz >> right : khz << left;
-    return khz >> 32 == 0 ? static_cast<u32>(khz) : 0;
+    const u32 khz = static_cast<u32>(divide(u64{nanoseconds_per_millisecond} << 32, factor));
+    return right <= most_right ? khz >> right : khz << left;
 }
 
 /// Has KVM write down its time once, through the register that its CPUID leaf `features` announces.
@@ -66,7 +59,7 @@ u32 kvmclock_khz(Hardware& hardware, arena& work, u32 features) {
     store<u32>(place, 0, 0);
     hardware.write_msr(index, work.address_of(place.data()) | enable);
     hardware.write_msr(index, 0);
-    return khz_of(*view<kvm_time>(place));
+    return khz_of(*reinterpret_cast<const kvm_time*>(place.data()));
 }
 
 /// What a hypervisor says in its CPUID leaves: KVM's, which lie 0x100 higher where it also plays
@@ -144,15 +137,21 @@ inline constexpr reference_counter<Hardware> interval_timer{
         return 0 - (low | u32{hardware.in8(timer_data)} << 8);
     }};
 
-/// Two milliseconds of `counter` in TSC ticks; 0 kHz where it stands still for `patience` reads.
+/// Two milliseconds of `counter` in TSC ticks; 0 kHz where that stands still.
 template <machine Hardware>
 u32 measure_once(Hardware& hardware, const reference_counter<Hardware>& counter) {
-    constexpr u32 patience = 200'000;  // TCG needs 30,000, and a KVM exit takes 50 times as long
+    // A tick takes less than a microsecond, a read at least some nanoseconds.
+    constexpr u32 patience = 1000, most_reads = 1'000'000;
     const u32 wanted = counter.hertz / 500;
     const u32 begin = counter.read(hardware);
     const u64 first = hardware.read_tsc();
-    for (u32 left = patience; left != 0; left--) {
-        const u32 elapsed = (counter.read(hardware) - begin) & counter.mask;
+    u32 last = begin;
+    u32 same = 0;
+    for (u32 left = most_reads; left != 0 && same < patience; left--) {
+        const u32 now = counter.read(hardware);
+        same = now == last ? same + 1 : 0;
+        last = now;
+        const u32 elapsed = (now - begin) & counter.mask;
         if (elapsed < wanted)
             continue;
         const u64 ticks = hardware.read_tsc() - first;

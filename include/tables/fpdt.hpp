@@ -11,13 +11,11 @@ namespace mayfly::tables {
 
 static_assert(step_count == abi::boot_steps);
 
-/// The steps as the guest finds them, by a counter of `tsc_khz`, which is not 0.
-abi::boot_steps_record steps_in_nanoseconds(const timeline& times, u32 tsc_khz);
-
-/// Writes an FPDT of `steps` into `low`, which must be reserved memory that stays (the guest reads
-/// it there), and puts it into QEMU's RSDT and XSDT, whichever exist: as longer copies in `low`, to
-/// which the RSDP then points. Does nothing where there is no room, or where one of them is not
-/// within the tables.
-void publish_fpdt(const abi::boot_steps_record& steps, const acpi_tables& acpi, arena& low);
+/// Writes an FPDT of `times`, by a counter of at least tick_scale::slowest_khz, into `low`, which
+/// must be reserved memory that stays (the guest reads it there), and puts it into QEMU's RSDT and
+/// XSDT, whichever exist: as longer copies in `low`, to which the RSDP then points. A checksum that
+/// is right stays right. Does nothing where there is no room, or where one of them is not within
+/// the tables.
+void publish_fpdt(const timeline& times, u32 tsc_khz, const acpi_tables& acpi, arena& low);
 
 }  // namespace mayfly::tables

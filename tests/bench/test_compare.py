@@ -8,8 +8,8 @@ import sys
 import pytest
 
 import made_up
-from bench import compare, results, statistics
-from bench.compare import Kind
+from bench import compare, results, shares, statistics
+from bench.finding import Kind
 from harness.paths import ROOT
 
 FACTORS = made_up.FACTORS[:2]
@@ -218,9 +218,9 @@ def test_rounds_of_two_days_are_no_pairs():
     floor = [90.0] * 12
     qboot = [190.0] * 12
     was = [10.0 + 5 * n for n in range(12)]
-    first = compare.Timed([90 + time for time in was], qboot, floor)
-    second = compare.Timed([90 + 1.2 * time for time in was], qboot, floor)
-    assert compare.time_verdict(first, second, 0.05, 0.95) == "no difference seen"
+    first = shares.Timed([90 + time for time in was], qboot, floor)
+    second = shares.Timed([90 + 1.2 * time for time in was], qboot, floor)
+    assert shares.verdict_on(first, second, 0.05, 0.95) == "no difference seen"
 
 
 def test_slower_host():
@@ -246,8 +246,54 @@ def test_slower_within_the_tolerance():
 
 def test_too_few_rounds():
     assert lines(timed(4), timed(8, seed=2, rounds=5)) == [
-        "note: q35, Mayfly: time is not measured any more"]
+        "note: q35, Mayfly: time is not compared: fewer than 6 rounds"]
     assert lines(timed(4, rounds=5), timed(8, seed=2)) == []
+
+
+def without_time(*firmwares):
+    """A change that drops the times of these in all cases."""
+    def change(data):
+        for one in data["results"]:
+            if one["firmware"] in firmwares:
+                one.pop("time", None)
+    return change
+
+
+def test_times_that_vanished():
+    """As a count that is not measured any more; times that are new have nothing to be judged by."""
+    gone = changed(without_time("mayfly"))
+    assert set(lines(BASE, gone)) == {
+        f"worse: {case['id']}, Mayfly: time is not measured any more" for case in BASE["cases"]}
+    assert status(BASE, gone) == 1
+    assert lines(gone, BASE) == []
+
+
+def test_one_time_that_vanished():
+    gone = changed(lambda data: row(data).pop("time"))
+    assert lines(BASE, gone) == ["worse: q35, Mayfly: time is not measured any more"]
+    assert status(BASE, gone) == 1 and status(gone, BASE) == 0
+
+
+def test_times_without_those_of_the_peer():
+    """Nothing that Mayfly does."""
+    gone = changed(without_time("qboot"))
+    assert len(lines(BASE, gone)) == 2 * len(BASE["cases"])
+    assert lines(BASE, gone)[0].endswith("time is not compared: qboot has none here any more")
+    assert status(BASE, gone) == 0
+
+    def change(data):
+        for key, name in (("firmwares", "id"), ("results", "firmware")):
+            data[key] = [one for one in data[key] if one[name] != "qboot"]
+    nowhere = changed(change)
+    assert "note: times: told, not judged: qboot was not measured" in lines(BASE, nowhere)
+    assert status(BASE, nowhere) == 0
+
+
+def test_times_that_vanished_with_the_accelerator():
+    gone = changed(lambda data: (without_time("mayfly")(data),
+                                 data["host"].update(accelerator="kvm")))
+    assert "note: q35, Mayfly: time is not measured any more" in lines(BASE, gone)
+    assert status(BASE, gone) == 0
 
 
 def test_qboot_in_the_noise():
@@ -264,6 +310,9 @@ def test_qboot_in_the_noise():
     (lambda data: data["host"].update(cpu="Other CPU"),
      "the CPU was Made-up CPU @ 2.50GHz, is Other CPU"),
     (lambda data: data["host"].update(cores=64), "CPUs were 2, are 64"),
+    (lambda data: data["host"].update(accelerator="kvm"), "the accelerator was tcg, is kvm"),
+    (lambda data: data["host"].update(hypervisor=True),
+     "one of the hosts is a virtual machine, or may be"),
     (lambda data: data["firmwares"][2].update(sha256="1" * 64), "qboot is another image")])
 def test_times_that_are_only_told(change, reason):
     findings = lines(timed(4), changed(change, timed(8, seed=2)))
@@ -272,11 +321,14 @@ def test_times_that_are_only_told(change, reason):
     assert status(timed(4), changed(change, timed(8, seed=2))) == 0
 
 
-def test_counts_are_judged_on_another_cpu():
+@pytest.mark.parametrize("field, value", [("cpu", "Other CPU"), ("accelerator", "kvm")])
+def test_counts_are_judged_on_another_host(field, value):
+    """They are TCG's always."""
     def change(data):
-        data["host"]["cpu"] = "Other CPU"
+        data["host"][field] = value
         row(data)["instructions"] += 1
     assert status(BASE, changed(change)) == 1
+    assert status(changed(change), BASE) == 0
 
 
 def test_few_false_alarms():
@@ -366,15 +418,56 @@ def test_command_markdown(tmp_path):
     assert "\n- worse: q35, Mayfly: MSR writes 12 -> 13\n" in ended.stdout
 
 
-@pytest.mark.parametrize("change, sentence", [
-    (lambda data: data["versions"].update(qemu="8.0.0"), "QEMU was 7.2.22 (Debian 1:7.2+dfsg-7), "
-                                                         "is 8.0.0"),
-    (lambda data: data["host"].update(accelerator="kvm"), "the accelerator was tcg, is kvm")])
-def test_command_not_comparable(tmp_path, change, sentence):
-    ended = run(tmp_path, BASE, changed(change))
+def test_command_not_comparable(tmp_path):
+    ended = run(tmp_path, BASE, changed(lambda data: data["versions"].update(qemu="8.0.0")))
     assert ended.returncode == 2
-    assert sentence in ended.stdout
+    assert "QEMU was 7.2.22 (Debian 1:7.2+dfsg-7), is 8.0.0" in ended.stdout
     assert ended.stdout.endswith("The runs cannot be compared\n")
+
+
+def test_command_another_accelerator(tmp_path):
+    """Counts are judged; times are told."""
+    under_kvm = changed(lambda data: data["host"].update(accelerator="kvm", hypervisor=False))
+    ended = run(tmp_path, BASE, under_kvm)
+    assert ended.returncode == 0
+    assert "times: told, not judged: the accelerator was tcg, is kvm" in ended.stdout
+    assert ended.stdout.splitlines()[-1].startswith("Mayfly is not worse: 0 worse")
+    row(under_kvm)["msr_writes"] += 1
+    assert run(tmp_path, BASE, under_kvm).returncode == 1
+    assert run(tmp_path, under_kvm, BASE).returncode == 0
+
+
+def only(*machines) -> dict:
+    """The results of a run with CASES= for these machines."""
+    def change(data):
+        data["selection"] = [f"{machine}*" for machine in machines]
+        data["cases"] = [one for one in data["cases"] if one["machine"] in machines]
+        kept = [one["id"] for one in data["cases"]]
+        for part in ("floor", "results"):
+            data[part] = [one for one in data[part] if one["case"] in kept]
+    return changed(change)
+
+
+@pytest.mark.parametrize("base, new", [
+    (only("q35"), only("microvm")),
+    (changed(lambda data: data["results"].clear()), BASE),
+    (changed(lambda data: [one.update(status="failed", reason="x") for one in data["results"]]),
+     changed(lambda data: [one.update(status="refused", reason="x") for one in data["results"]])),
+])
+def test_command_nothing_in_common(tmp_path, base, new):
+    """Nothing is worse, and nothing was found to be no worse."""
+    ended = run(tmp_path, base, new)
+    assert ended.returncode == 2
+    assert ended.stdout.splitlines()[-1].startswith("There is nothing to compare: ")
+
+
+def test_command_something_in_common(tmp_path):
+    """One machine is enough; rows that should be there are worse, not incomparable."""
+    assert run(tmp_path, only("q35"), only("q35", "microvm")).returncode == 0
+    assert run(tmp_path, BASE, only("microvm")).returncode == 0
+    nothing = changed(lambda data: data["results"].clear())
+    ended = run(tmp_path, BASE, nothing)
+    assert ended.returncode == 1 and "the row: not measured any more" in ended.stdout
 
 
 def test_command_bad_file(tmp_path):

@@ -5,10 +5,11 @@ import collections
 import dataclasses
 import struct
 import threading
+import types
 
 import pytest
 
-from bench import cases, counts, exits, firmwares, kernels, run, timeline, times
+from bench import cases, counts, exits, firmwares, host, kernels, results, run, timeline, times
 from harness import accesses, bzimage, guest, memory, paths
 from harness.qemu import GuestFailure
 
@@ -18,6 +19,8 @@ MEMORY = ["-m", f"{run.MEMORY_MIB}M"]
 
 CASES = {case.id: case for case in cases.all_cases()}
 FIRMWARES = {firmware.id: firmware for firmware in firmwares.find([])}
+
+needs_pages = pytest.mark.skipif(bool(counts.why_no_pages()), reason=counts.why_no_pages())
 
 
 @pytest.fixture(name="made", scope="module")
@@ -66,10 +69,23 @@ def test_counts_repeat(made, firmware):
     first, second = (counts.measure(case, FIRMWARES[firmware], made, counts.floor(case, made))
                      for _ in range(2))
     assert first == second
-    assert {"accesses", "instructions", "msr_writes", "cpuid", "pages_touched",
-            "ram_left"} == set(first)
+    pages = set() if counts.why_no_pages() else {"pages_touched"}
+    assert {"accesses", "instructions", "msr_writes", "cpuid", "ram_left"} | pages == set(first)
 
 
+def test_no_room_for_pages(made, monkeypatch):
+    """Where shared memory is small, all else is counted; also if it is so in one run of two."""
+    case, image = CASES["microvm"], FIRMWARES["mayfly"]
+    whole = counts.floor(case, made)
+    monkeypatch.setattr(counts.shutil, "disk_usage",
+                        lambda _: types.SimpleNamespace(free=64 << 20))
+    assert "less than 2048 MiB free" in counts.why_no_pages()
+    for floor in (whole, counts.floor(case, made)):
+        assert set(counts.measure(case, image, made, floor)) == {
+            "accesses", "instructions", "msr_writes", "cpuid", "ram_left"}
+
+
+@needs_pages
 def test_the_pages_of_an_initrd_are_counted_once(made):
     """8 MiB of initrd touch as many pages as they have, DMA or not."""
     pages = [counts.measure(CASES[case], FIRMWARES["mayfly"], made,
@@ -78,6 +94,7 @@ def test_the_pages_of_an_initrd_are_counted_once(made):
     assert pages[1] - pages[0] == 8 * cases.MIB // counts.PAGE
 
 
+@needs_pages
 @pytest.mark.parametrize("touch, pages", [
     (b"", 0),
     (b"\xa1\x00\x10", 1),  # mov 0x1000, %ax
@@ -86,8 +103,6 @@ def test_the_pages_of_an_initrd_are_counted_once(made):
 ])
 def test_pages_are_those_that_a_rom_touches(tmp_path, touch, pages):
     """Reads and writes, each page once."""
-    if counts.why_no_pages():
-        pytest.skip(counts.why_no_pages())
     plain, touching = (counts.exact(guest_of_rom(tmp_path, code + EXIT)).pages
                        for code in (b"", touch))
     assert touching - plain == pages
@@ -187,6 +202,20 @@ def test_a_run_is_timed_from_start_to_end(tmp_path):
     assert threading.active_count() <= before + 1
 
 
+@pytest.mark.parametrize("asked, sentence", [
+    ("kvmm", "it is neither tcg nor kvm"), ("qtest", "it is neither tcg nor kvm"),
+    ("tcg,thread=sometimes", "thread"), ("tcg,no-such-option=on", "no-such-option")])
+def test_an_accelerator_that_does_not_work_is_told(asked, sentence):
+    """By a trial of what QEMU makes of it."""
+    assert sentence in run.why_not_accelerator("microvm", asked)
+
+
+@pytest.mark.parametrize("asked", ["tcg", run.TCG])
+def test_an_accelerator_that_works(asked):
+    """The other way round."""
+    assert run.why_not_accelerator("microvm", asked) == ""
+
+
 # --- Cases, kernels and firmwares.
 
 def test_each_case_differs_from_the_base_in_one_factor():
@@ -257,11 +286,22 @@ def test_no_row_is_dropped_silently():
     assert not slow.why_not(CASES["pc"], False)
 
 
-# --- What QEMU and the firmware tell.
+# --- What the host, QEMU and the firmware tell.
+
+@pytest.mark.parametrize("info, told", [
+    ("model name\t: A CPU\nflags\t\t: fpu vme hypervisor lahf_lm\n", {"hypervisor": True}),
+    ("model name\t: A CPU\nflags\t\t: fpu vme nohypervisor\n", {"hypervisor": False}),
+    ("processor\t: 0\nFeatures\t: fp asimd\n", {})])
+def test_a_virtual_host_is_told(info, told):
+    """By the CPU's own flag; nothing, where it has none to tell."""
+    facts = host.facts("kvm", "it works", info)
+    assert {name: facts[name] for name in facts if name == "hypervisor"} == told
+    assert facts["accelerator"] == "kvm"
+
 
 def test_a_timeline_is_read():
     """The lines of trace=timeline, among others."""
-    marks = dict(zip(timeline.MARKS, range(0, 700, 100)))
+    marks = dict(zip(results.MARKS, range(0, 700, 100)))
     lines = [f"mayfly: timeline: {name} {value} ns, TSC {value * 3:#x}"
              for name, value in marks.items()]
     head = "mayfly: timeline: TSC runs at 2500000 kHz (PM timer)\n"

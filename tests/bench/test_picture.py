@@ -34,7 +34,8 @@ def test_names_and_figures(tmp_path):
                  "Guest instructions", "Time", "Where Mayfly's time goes", "Mayfly", "Mayfly, full",
                  "qboot", "SeaBIOS", "OVMF", "pc", "q35", "microvm", "24", "227", "27,599",
                  "tables", "hand over", "3.50 ms", "debian-entry", "0 MiB", "failed",
-                 "milliseconds above a ROM that exits at reset"):
+                 "milliseconds above a ROM that exits at reset",
+                 "until the kernel's first instruction"):
         assert text in found, text
     head = " ".join(found)
     for fact in ("2026-01-02 03:04 UTC", "Times under TCG", "v1.0-3-gabcdef0", "QEMU 7.2.22",
@@ -46,6 +47,36 @@ def test_names_and_figures(tmp_path):
 
 def test_reasons(tmp_path):
     assert "refused: OVMF has no build for microvm" in words(DATA, tmp_path)
+
+
+def legend(data: dict) -> list[str]:
+    """The words of the legend."""
+    return [handle.get_label() for handle in picture._legend(data)]
+
+
+def test_the_legend_has_what_is_drawn():
+    """A firmware without a bar has no place there, nor has a mark that is nowhere."""
+    everything = made_up.results(factors=made_up.FACTORS[:3])
+    assert legend(everything) == ["Mayfly", "Mayfly, full", "qboot", "SeaBIOS", "OVMF", "failed",
+                                  "refused"]
+    # OVMF has no row with a figure on microvm, and base cases have words in place of marks.
+    assert legend(made_up.results(machines=("microvm",), factors=made_up.FACTORS[:1])) == [
+        "Mayfly", "Mayfly, full", "qboot", "SeaBIOS"]
+    skipped = made_up.results(machines=("microvm",), factors=made_up.FACTORS[:2])
+    for row in skipped["results"]:
+        if row["firmware"] == "ovmf":
+            row["status"] = "skipped"
+    assert legend(skipped) == ["Mayfly", "Mayfly, full", "qboot", "SeaBIOS"]
+
+
+def test_a_time_that_failed_has_its_mark_in_the_legend():
+    """Its counts are drawn as bars all the same."""
+    data = made_up.results(machines=("q35",), factors=made_up.FACTORS[:2], firmwares=("mayfly",))
+    assert legend(data) == ["Mayfly"]
+    row = results.find_row(data, "q35-kernel-debian-entry", "mayfly")
+    del row["time"]
+    row.update(status="failed", reason="no exit")
+    assert legend(data) == ["Mayfly", "failed"]
 
 
 def test_no_difference(tmp_path):
@@ -92,6 +123,7 @@ def test_peers_have_colours_of_their_own(tmp_path):
     data = copy.deepcopy(DATA)
     for name in ("one", "two"):
         data["firmwares"].append({**data["firmwares"][0], "id": name, "name": f"{name}.bin"})
+        data["results"].append({**results.find_row(data, "q35", "qboot"), "firmware": name})
     colours = picture.colours(data)
     assert len(set(colours.values())) == len(data["firmwares"])
     assert {"one.bin", "two.bin"} <= words(data, tmp_path)

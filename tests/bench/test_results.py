@@ -98,6 +98,12 @@ def test_reason(status):
     assert FIRST in faults(lambda data: data["results"][0].update(reason="x"))
 
 
+@pytest.mark.parametrize("value", ["yes", 1, None])
+def test_hypervisor_is_a_truth_value(value):
+    results.validate(changed(lambda data: data["host"].update(hypervisor=True)))
+    assert "$.host.hypervisor" in faults(lambda data: data["host"].update(hypervisor=value))
+
+
 def test_interval_has_both_ends():
     def half(data):
         del data["results"][0]["time"]["to_qboot"]["high"]

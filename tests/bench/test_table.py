@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the table says, on a terminal and as Markdown."""
 
+import copy
 import json
 import re
 import subprocess
@@ -54,9 +55,20 @@ def test_preamble():
 
 def test_kvm_is_not_called_unmeasured():
     data = made_up.results(machines=("q35",))
-    data["host"].update(accelerator="kvm", why="a kernel runs")
+    data["host"].update(accelerator="kvm", why="a kernel runs", hypervisor=False)
     assert "Times under KVM (a kernel runs)" in table.as_text(data)
     assert "not yet measured" not in table.as_text(data)
+
+
+@pytest.mark.parametrize("flag, name", [({"hypervisor": True}, "nested KVM"),
+                                        ({}, "KVM, perhaps a nested one")])
+def test_nested_kvm_is_no_hardware(flag, name):
+    data = made_up.results(machines=("q35",))
+    data["host"].update(accelerator="kvm", why="a kernel runs", **flag)
+    results.validate(data)
+    for text in (table.as_text(data), table.as_markdown(data)):
+        assert f"Times under {name} (a kernel runs)" in text
+        assert "Time on KVM hardware: not yet measured." in text
 
 
 def test_figures_of_a_row():
@@ -102,14 +114,60 @@ def test_case_without_rows():
     assert "| not measured |" in table.as_markdown(data)
 
 
-@pytest.mark.parametrize("case, sentence", [
-    ("microvm", "OVMF: refused: OVMF has no build for microvm"),
-    ("pc-kernel-pvh", "SeaBIOS: failed: no exit within 60 s; the last line on the serial port was"),
-    ("q35-cpus-64", "OVMF: skipped: would take more than 2 GiB of RAM on this host")])
-def test_reasons(case, sentence):
-    assert line_of(TEXT, f"{case}: ", sentence.split(":")[0]).startswith(sentence)
-    name, reason = sentence.split(": ", 1)
-    assert line_of(MARKDOWN, f"| **{case}**", f"| {name}").startswith(f"| {name} | {reason}")
+def one_line(text: str) -> str:
+    """Without the breaks of lines."""
+    return " ".join(text.split())
+
+
+REPEATED = ("OVMF: refused: OVMF has no build for microvm (10 cases)",
+            "OVMF: skipped: would take more than 2 GiB of RAM on this host (pc-cpus-64, "
+            "q35-cpus-64)",
+            "SeaBIOS: failed: no exit within 60 s; the last line on the serial port was: Booting "
+            "from ROM (pc-kernel-pvh, q35-kernel-pvh, microvm-kernel-pvh)")
+
+
+@pytest.mark.parametrize("sentence", REPEATED)
+def test_repeated_reasons(sentence):
+    """Once for all cases, at the end."""
+    reason = sentence.rpartition(" (")[0]
+    for text in (TEXT, MARKDOWN):
+        assert one_line(text).count(reason) == 1
+        assert sentence in one_line(text[text.index("Not measured:"):])
+    assert f"\n- {sentence}\n" in MARKDOWN
+
+
+def test_a_reason_of_its_own_stays_at_its_case():
+    data = copy.deepcopy(DATA)
+    own = results.find_row(data, "q35-initrd-100", "seabios")
+    for field in own.keys() - {"case", "firmware", "status"}:
+        del own[field]
+    own.update(status="failed", reason="no exit")
+    assert line_of(table.as_text(data), "q35-initrd-100: ", "SeaBIOS") == "SeaBIOS: failed: no exit"
+    assert line_of(table.as_markdown(data), "| **q35-initrd-100**", "| SeaBIOS").startswith(
+        "| SeaBIOS | failed: no exit |")
+
+
+def test_the_same_reason_of_rows_with_figures_stays_with_them():
+    data = copy.deepcopy(DATA)
+    for case in ("pc", "q35"):
+        results.find_row(data, case, "seabios").update(status="failed", reason="no exit")
+    text = table.as_text(data)
+    assert text.count("SeaBIOS: failed: no exit\n") == 2
+    assert table.as_markdown(data).count("| SeaBIOS | failed: no exit |") == 2
+
+
+def test_no_reasons():
+    text = table.as_text(bare()) + table.as_markdown(bare())
+    assert "Not measured:" not in text
+
+
+def test_case_whose_rows_are_told_elsewhere():
+    """A case with nothing under its title would look forgotten."""
+    data = copy.deepcopy(DATA)
+    data["results"] = [row for row in data["results"] if row["firmware"] == "ovmf"]
+    told = "not measured, for the reasons below"
+    assert line_of(table.as_text(data), "microvm: ", "not") == told
+    assert line_of(table.as_markdown(data), "| **microvm**", "| not").startswith(f"| {told} |")
 
 
 def test_figures_of_a_row_that_failed_later():

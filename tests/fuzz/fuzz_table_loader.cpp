@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The table loader's script, and an FPDT into what it leaves. The input: sizes of four files (u32 each), then the script.
+// The table loader's script, and an FPDT into what it leaves. The input: sizes of four files (u32
+// each), then the script.
+#include "core/tick_scale.hpp"
 #include "fakes/empty_map.hpp"
 #include "fakes/fake_fw_cfg.hpp"
 #include "fuzz/fuzz.hpp"
@@ -27,7 +29,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         tables::table_loader loader(config, map, ram.view(), work);
         const auto acpi = loader.run();
         (void)tables::find_table(acpi.tables, abi::signature("APIC"));
-        tables::publish_fpdt(tables::steps_in_nanoseconds({}, 1), acpi, work);
+        tables::publish_fpdt({}, tick_scale::slowest_khz, acpi, work);
     });
     return 0;
 }

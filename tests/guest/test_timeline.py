@@ -21,6 +21,10 @@ PM_TIMER = 0x608
 MOST_READS = 200_000
 FW_CFG_DMA = 0x518
 LONGEST_LINE = 16_383
+# With -icount shift=0 an instruction takes a nanosecond, and nothing else takes time.
+BY_INSTRUCTIONS = ["-icount", "shift=0,sleep=off"]
+INSTRUCTIONS_KHZ = 1_000_000
+LONGEST_ENTRY, LONGEST_BOOT = 100_000, 1_000_000  # nanoseconds; some 500 and 25,000
 
 
 def kernel_of(protocol: str) -> bytes:
@@ -79,6 +83,22 @@ def test_frequency(tmp_path, machine):
     # The first reset has no event; the TSC goes on through the others.
     expected = (ticks[2] - ticks[1]) / (moments[1] - moments[0]) * 1000
     assert all(abs(khz / expected - 1) < 0.02 for khz in frequencies), (frequencies, expected)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("machine", MACHINES)
+def test_measuring_is_no_part_of_the_boot(tmp_path, machine, protocol):
+    """The clock takes milliseconds, of which no step has any: it is read when all are noted."""
+    with booted(tmp_path, machine, [*BY_INSTRUCTIONS, *trace("timeline")],
+                kernel=kernel_of(protocol), initrd=bytes(100_000)) as guest:
+        found = printed(guest.vm.debug)
+        found.agrees_with(published(guest).timeline)
+        assert found.source == MEASURED_BY[machine]
+    assert abs(found.tsc_khz / INSTRUCTIONS_KHZ - 1) < 0.001, found.tsc_khz
+    ticks = list(found.ticks.values())
+    assert ticks == sorted(set(ticks)), f"two steps at the same time: {found.ticks}"
+    assert found.times["entry"] - found.times["loaded"] < LONGEST_ENTRY, found.times
+    assert found.times["entry"] < LONGEST_BOOT, found.times
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)

@@ -154,9 +154,10 @@ def boot_block(block: bytes) -> tuple[BasicBoot, Timeline]:
     # systemd takes the first record for the basic one without looking for it.
     boot, timeline = _basic_boot(found[0]), _timeline(found[1])
     times = timeline.times
-    # The firmware is the loader: it starts to read, and it leaves.
-    same = BasicBoot(times["reset"], times["loading"], times["loading"], times["entry"],
-                     times["entry"])
+    # The firmware is the loader: it starts to read, and it leaves. Where the boot is not UEFI's,
+    # the specification has 0 for the load of the loader, and also for both ends of
+    # ExitBootServices; but without those systemd takes no time at all.
+    same = BasicBoot(times["reset"], 0, times["loading"], times["entry"], times["entry"])
     assert boot == same, f"{boot}, but by the marks it is {same}"
     return boot, timeline
 

@@ -26,7 +26,7 @@ def table(address: int = AT, *, revision: int = 1, record: bytes | None = None) 
 
 def basic_boot(*times: int) -> bytes:
     """The basic boot record; without times, those of the marks."""
-    chosen = times or (TIMES[0], TIMES[4], TIMES[4], TIMES[6], TIMES[6])
+    chosen = times or (TIMES[0], 0, TIMES[4], TIMES[6], TIMES[6])
     return struct.pack("<HBBI5Q", 2, 48, 2, 0, *chosen)
 
 
@@ -55,7 +55,7 @@ def read(fpdt_table: bytes, content: bytes) -> fpdt.Performance:
 def test_what_is_right():
     """Every field arrives under its name."""
     found = read(table(), GOOD)
-    assert found.boot == fpdt.BasicBoot(0, 300_500, 300_500, 4_000_100, 4_000_100)
+    assert found.boot == fpdt.BasicBoot(0, 0, 300_500, 4_000_100, 4_000_100)
     assert found.timeline == fpdt.Timeline(KHZ, TSC, dict(zip(fpdt.MARKS, TIMES)))
     assert (found.address, found.end) == (AT, AT + 128)
 
@@ -100,8 +100,9 @@ WRONG_BLOCKS = {
     "frequency 0": block(basic_boot(), marks(khz=0)),
     "reset is not 0": block(basic_boot(), marks(1, *TIMES[1:])),
     "marks go back": block(basic_boot(), marks(*TIMES[:5], 299_999, 4_000_100)),
-    "exit is zero": block(basic_boot(0, 300_500, 300_500, 0, 0), marks()),
-    "another time than the mark": block(basic_boot(0, 300_500, 4_000_000, 4_000_100, 4_000_100),
+    "exit is zero": block(basic_boot(0, 0, 300_500, 0, 0), marks()),
+    "an image is loaded": block(basic_boot(0, 300_500, 300_500, 4_000_100, 4_000_100), marks()),
+    "another time than the mark": block(basic_boot(0, 0, 4_000_000, 4_000_100, 4_000_100),
                                         marks()),
     "too long": struct.pack("<4sI", b"FBPT", 1 << 20) + GOOD[8:],
 }

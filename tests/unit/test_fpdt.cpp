@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "core/tick_scale.hpp"
 #include "fakes/fake_ram.hpp"
 #include "unit/expect.hpp"
 
@@ -18,11 +19,11 @@ constexpr u64 reset = 0x1122334455667788;
 constexpr u64 since[] = {0, 100, 200, 300, 400, 500, 0x123456789a};
 constexpr u32 khz = 1'000'000;
 
-abi::boot_steps_record steps() {
-    timeline times;
+timeline times() {
+    timeline result;
     for (u32 i = 0; i < step_count; i++)
-        times.tsc[i] = reset + since[i];
-    return tables::steps_in_nanoseconds(times, khz);
+        result.tsc[i] = reset + since[i];
+    return result;
 }
 
 struct setup {
@@ -46,12 +47,14 @@ struct setup {
         std::memcpy(acpi.rsdp.data(), "RSD PTR ", 8);
         store<u8>(acpi.rsdp, 15, revision);
         store<u32>(acpi.rsdp, 16, rsdt);
+        store<u8>(acpi.rsdp, 8, static_cast<u8>(0 - byte_sum(acpi.rsdp.part(0, 20))));
         if (revision == 0)
             return;
         store<u32>(acpi.rsdp, 20, 36);
         store<u64>(acpi.rsdp, 24, xsdt);
+        store<u8>(acpi.rsdp, 32, static_cast<u8>(0 - byte_sum(acpi.rsdp)));
     }
-    void publish() { tables::publish_fpdt(steps(), acpi, low); }
+    void publish() { tables::publish_fpdt(times(), khz, acpi, low); }
     const_bytes table(u32 at) { return ram.at(at, load<u32>(ram.at(at, 8), 4)); }
     /// The bytes of the RSDP, the tables and everything else that must not change.
     std::string state() {
@@ -74,15 +77,15 @@ void expect_fpdt(setup& it, u32 at) {
     EXPECT_EQ(std::memcmp(boot.data(), "FBPT", 4), 0);
     EXPECT_EQ(load<u32>(boot, 8), 0x02300002u);  // basic boot record, 48 bytes, revision 2
     EXPECT_EQ(load<u64>(boot, 16), 0u);
-    EXPECT_EQ(load<u64>(boot, 24), 400u);
+    EXPECT_EQ(load<u64>(boot, 24), 0u);  // not UEFI
     EXPECT_EQ(load<u64>(boot, 32), 400u);
-    EXPECT_EQ(load<u64>(boot, 40), 0x123456789au);
-    EXPECT_EQ(load<u64>(boot, 48), 0x123456789au);
+    EXPECT_NEAR(static_cast<double>(load<u64>(boot, 40)), 0x123456789a, 0x123456789a * 2e-6);
+    EXPECT_EQ(load<u64>(boot, 48), load<u64>(boot, 40));
     EXPECT_EQ(load<u32>(boot, 56), 0x01483000u);  // ours, 72 bytes, revision 1
     EXPECT_EQ(load<u32>(boot, 60), khz);
     EXPECT_EQ(load<u64>(boot, 64), reset);
     for (u32 i = 0; i < 7; i++)
-        EXPECT_EQ(load<u64>(boot, 72 + 8 * i), since[i]);
+        EXPECT_EQ(load<u64>(boot, 72 + 8 * i), tick_scale(khz).nanoseconds(since[i]));
 }
 
 TEST(fpdt, goes_into_an_rsdt) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// 64-bit division, for which a 32-bit compiler would call a library.
+// Arithmetic of 64 bits, for which a 32-bit compiler calls a library or wastes instructions.
 #pragma once
 
 #include "core/types.hpp"
@@ -15,6 +15,14 @@ inline u64 divide(u64 dividend, u32 divisor) {
     u32 rest = high % divisor;
     asm("divl %[divisor]" : "+a"(low), "+d"(rest) : [divisor] "rm"(divisor) : "cc");
     return u64{high / divisor} << 32 | low;
+}
+
+/// The whole product, by the one instruction that gives it.
+inline u64 multiply(u32 left, u32 right) {
+    u32 low;
+    u32 high;
+    asm("mull %[right]" : "=a"(low), "=d"(high) : "a"(left), [right] "rm"(right) : "cc");
+    return u64{high} << 32 | low;
 }
 
 }  // namespace mayfly
