@@ -57,11 +57,13 @@ pci::extent find_high(machine& pc) {
                 begin = part.end;
             break;
         }
-        if (type != 0 && pages(part.begin) < end)
+        if (type != 0 && part.begin >= begin && pages(part.begin) < end)
             end = pages(part.begin);
     }
     if (begin < four_gib)
         begin = four_gib;
+    if (begin >= u64{pci::end_of_pages} << pci::page_shift)
+        return {};
     return {align_up(pages(begin), pages(gib)), end};
 }
 
@@ -74,7 +76,8 @@ void find_windows(machine& pc, pci::host_windows& out) {
     if (pc.bridge.kind == hw::chipset::no_pci) {
         const u32 end = end_of_addresses(pc);
         out.low.add(pages(microvm_low_begin), pages(microvm_ecam));
-        out.high.add(end - end / 4, end);
+        if (end < pci::end_of_pages)  // else it may lie where that does not reach
+            out.high.add(end - end / 4, end);
         return;
     }
     u32 ram_end = pages(pc.map.low_ram_end());

@@ -46,10 +46,8 @@ class planner {
             resource* const homeless = fill_roots(first);
             if (homeless == nullptr)
                 return;
-            if (spared == 0) {
+            if (spared == 0)  // and stays so: to try again with more takes seconds
                 drop_largest(*homeless);
-                spared = bus_limit;
-            }
             spared -= (spared + 3) / 4;
         }
     }

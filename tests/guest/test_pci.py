@@ -287,6 +287,29 @@ def test_what_has_no_room_is_named(tmp_path, machine):
                           f"{0x10 + 4 * missing[1]:#x}, size 0x1000000000)")
 
 
+@pytest.mark.parametrize("end", [1 << 43, 1 << 44, (1 << 64) - 1])
+def test_nothing_is_put_where_the_end_of_memory_is_beyond_reach(tmp_path, end):
+    """Addresses are counted in 31 bits of pages: what lies beyond must not wrap to the RAM."""
+    reserved = tmp_path / "end"
+    reserved.write_bytes(end.to_bytes(8, "little"))
+    args = [*FULL, *shared("4G", ""), "-cpu", "qemu64,phys-bits=46",
+            "-fw_cfg", f"name=etc/reserved-memory-end,file={reserved}"]
+    tree, report, said = tree_of(tmp_path, "q35", args)
+    missing, = tree.missing()
+    pci.check_places(tree, windows_of("q35", report), {missing})
+    expect_sentence(said, f"mayfly: pci: no room (function {missing[0]:#x}, register "
+                          f"{0x10 + 4 * missing[1]:#x}, size 0x100000000)")
+
+
+def test_microvm_with_a_window_beyond_reach(tmp_path):
+    """Its window is the last quarter of all addresses; with many address bits nothing goes there."""
+    args = [*FULL, *shared("4G", ""), "-cpu", "qemu64,phys-bits=46"]
+    tree, _, said = tree_of(tmp_path, "microvm,pcie=on", args)
+    missing, = [key for key in tree.missing() if tree.bars()[key][1].kind != pci.IO]
+    expect_sentence(said, f"mayfly: pci: no room (function {missing[0]:#x}, register "
+                          f"{0x10 + 4 * missing[1]:#x}, size 0x100000000)")
+
+
 @pytest.mark.parametrize("machine", ["pc", "q35"])
 def test_buses_without_a_number_are_named(tmp_path, machine):
     """More bridges on bus 0 than numbers below an extra root."""
