@@ -6,9 +6,10 @@ import itertools
 import pytest
 
 from harness import accesses, acpi, memory, mtree, paths, pci, pvh
-from harness.failure import check_complaint
+from harness.failure import check_complaint, complaint
 from harness.guest import booted, linux_like, write_kernel
 from harness.memory import FOUR_GIB
+from harness.qemu import Qemu
 from harness.sentences import expect_sentence
 
 FULL = ["-fw_cfg", "name=opt/org.mayfly/prepare,string=full"]
@@ -285,6 +286,15 @@ def test_what_has_no_room_is_named(tmp_path, machine):
     pci.check_places(tree, windows_of(machine, report), {missing})
     expect_sentence(said, f"mayfly: pci: no room (function {missing[0]:#x}, register "
                           f"{0x10 + 4 * missing[1]:#x}, size 0x1000000000)")
+
+
+def test_no_room_to_plan_in_is_said(tmp_path):
+    """A machine of 1 MiB has no RAM to note its devices in, and then none for tables."""
+    kernel = write_kernel(tmp_path, linux_like())
+    with Qemu("pc", [*FULL, "-kernel", kernel, "-m", "1M"]) as vm:
+        first, second = complaint(vm).splitlines()
+    expect_sentence(first, "mayfly: pci: too many BARs (limit 0)")
+    assert second.startswith("mayfly: table loader: no room below 4 GiB "), second
 
 
 @pytest.mark.parametrize("end", [1 << 43, 1 << 44, (1 << 64) - 1])
