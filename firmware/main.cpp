@@ -44,7 +44,7 @@ extern "C" [[noreturn]] void firmware_main(u64 reset_tsc) {
         refuse_payload(pc, load<u32>(head, 0));
     if (kind == payload_kind::pvh_elf && ran_before(pc))
         hw::reset_machine();  // has QEMU load the kernel anew
-    tell_limits(pc);
+    tell_unknown_bridge(pc);
     prepare_platform(pc);
     make_memory_map(pc);
     if (kind == payload_kind::pvh_elf)

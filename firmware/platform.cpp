@@ -39,7 +39,7 @@ bool ran_before(machine& pc) {
     return false;
 }
 
-void tell_limits(machine& pc) {
+void tell_unknown_bridge(machine& pc) {
     if (pc.bridge.kind == hw::chipset::unknown)
         warn(sentences::unknown_bridge, pc.bridge.identity);
 }

@@ -87,8 +87,8 @@ void honour_shutdown_code(machine& pc);
 /// jump to F000:FFF0. False on an unknown chipset.
 bool ran_before(machine& pc);
 
-/// Says on the debug port what of this machine is not known.
-void tell_limits(machine& pc);
+/// Says on the debug port that the host bridge is of no known kind, where it is.
+void tell_unknown_bridge(machine& pc);
 
 /// Chipset registers and what lies below 1 MiB.
 void prepare_platform(machine& pc);
