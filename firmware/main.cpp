@@ -42,8 +42,8 @@ extern "C" [[noreturn]] void firmware_main(u64 reset_tsc) {
     const auto kind = boot::inspect(head);
     if (kind == payload_kind::none)
         refuse_payload(pc, load<u32>(head, 0));
-    if (kind == payload_kind::pvh_elf && ran_before(pc))
-        hw::reset_machine();  // has QEMU load the kernel anew
+    if (ran_before(pc, kind))
+        hw::reset_machine();
     tell_unknown_bridge(pc);
     prepare_platform(pc);
     make_memory_map(pc);

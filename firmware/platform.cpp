@@ -26,13 +26,16 @@ void honour_shutdown_code(machine& pc) {
     resume_real_mode();
 }
 
-bool ran_before(machine& pc) {
+bool ran_before(machine& pc, boot::payload_kind kind) {
+    const bool is_known_by_memory = has_anchors(pc.ram);
     switch (pc.bridge.kind) {
         case hw::chipset::i440fx:
         case hw::chipset::q35:
-            return hw::is_prepared(pc.hardware, pc.bridge.kind);
+            // What opens the F segment to RAM outlives a reset there.
+            return (is_known_by_memory || kind == boot::payload_kind::pvh_elf) &&
+                   hw::is_prepared(pc.hardware, pc.bridge.kind);
         case hw::chipset::no_pci:
-            return has_anchors(pc.ram);
+            return is_known_by_memory;
         case hw::chipset::unknown:
             break;
     }

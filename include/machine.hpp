@@ -84,8 +84,11 @@ bytes read_file(machine& pc, text name, hw::file file);
 void honour_shutdown_code(machine& pc);
 
 /// True where this firmware ran already since the last reset of the machine: after an INIT or a
-/// jump to F000:FFF0. False on an unknown chipset.
-bool ran_before(machine& pc);
+/// jump to F000:FFF0 (Linux on microvm reboots by one). Interrupts may be pending then, bridges
+/// have bus numbers, and a PVH kernel is as it was left in RAM. A guest that closed or emptied the
+/// F segment hides it, but not where the payload comes by PVH. False on an unknown chipset. No
+/// access in the first boot of a Linux image, two in its later ones and for PVH.
+bool ran_before(machine& pc, boot::payload_kind kind);
 
 /// Says on the debug port that the host bridge is of no known kind, where it is.
 void tell_unknown_bridge(machine& pc);

@@ -30,7 +30,7 @@ def defined_registers(report) -> dict:
     return {n: v for n, v in report.values["register"].items() if n not in UNDEFINED_REGISTERS}
 
 
-def check_same(reports, boots: int) -> None:
+def check_same(reports, boots: int, kind: str, by_pvh: bool = False) -> None:
     """Each boot found the same machine state, tables and hand-over as the first."""
     assert [r.values["boot"]["number"] for r in reports] == list(range(1, boots + 1))
     assert [r.values["boot"]["fresh"] for r in reports] == [1] * boots  # never what ran before
@@ -41,6 +41,10 @@ def check_same(reports, boots: int) -> None:
         assert report.msr == first.msr
         assert report.pci == first.pci
         assert report.port == first.port
+        # Each boot left an interrupt pending. With the F segment closed, only the path by PVH knows
+        # that there was no reset.
+        if kind != "fff0-pam" or by_pvh:
+            assert report.apic == first.apic
 
 
 @pytest.mark.parametrize("machine, kind", CASES)
@@ -48,7 +52,7 @@ def test_three_boots(tmp_path, machine, kind):
     """The third boot is as the first."""
     with booted(tmp_path, machine, words=f"boots=3 reboot={kind}", boots=3,
                 initrd=bytes(1000)) as guest:
-        check_same(guest.reports, 3)
+        check_same(guest.reports, 3, kind)
 
 
 @pytest.mark.parametrize("machine, kind", [
@@ -57,7 +61,7 @@ def test_three_boots_by_pvh(tmp_path, machine, kind):
     """The same with a kernel that QEMU puts into RAM itself."""
     with booted(tmp_path, machine, words=f"boots=3 reboot={kind}", boots=3,
                 kernel=pvh_kernel()) as guest:
-        check_same(guest.reports, 3)
+        check_same(guest.reports, 3, kind, by_pvh=True)
 
 
 @pytest.mark.parametrize("machine, kind", [("pc", "cf9"), ("q35", "kbd"), ("microvm", "triple")])
@@ -65,7 +69,7 @@ def test_100_boots(tmp_path, machine, kind):
     """Nothing adds up over 100 boots."""
     with booted(tmp_path, machine, words=f"boots={100:x} reboot={kind}", boots=100,
                 timeout=180) as guest:
-        check_same(guest.reports, 100)
+        check_same(guest.reports, 100, kind)
 
 
 SCRIBBLED = [
