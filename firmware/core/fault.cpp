@@ -21,21 +21,11 @@ class writer {
             put(character >= ' ' && character <= '~' ? character : '?');
     }
 
-    void put_hexadecimal(u64 value) {
-        put('0');
-        put('x');
-        int shift = 60;
-        while (shift > 0 && value >> shift == 0)
-            shift -= 4;
-        for (; shift >= 0; shift -= 4)
-            put("0123456789abcdef"[value >> shift & 0xf]);
-    }
-
-    void put_decimal(u64 value) {
-        const u64 tens = divide(value, 10);
-        if (tens != 0)
-            put_decimal(tens);
-        put(static_cast<char>('0' + static_cast<u32>(value) - static_cast<u32>(tens) * 10));
+    void put_number(u64 value, u32 base) {
+        const u64 rest = divide(value, base);
+        if (rest != 0)
+            put_number(rest, base);
+        put("0123456789abcdef"[static_cast<u32>(value) - static_cast<u32>(rest) * base]);
     }
 
     usize length() const { return length_; }
@@ -85,12 +75,17 @@ usize format(const fault& what, char* buffer, usize capacity) {
             continue;
         }
         next++;
-        if (*next == 's')
+        if (*next == 's') {
             out.put_printable(what.item);
-        else if (*next == 'u')
-            out.put_decimal(*number++);
-        else
-            out.put_hexadecimal(*number++);
+            continue;
+        }
+        u32 base = 10;
+        if (*next == 'x') {
+            out.put('0');
+            out.put('x');
+            base = 16;
+        }
+        out.put_number(*number++, base);
     }
     return out.length();
 }
