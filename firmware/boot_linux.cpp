@@ -36,7 +36,7 @@ void load_linux(machine& pc, const boot::linux_plan& plan, const boot::linux_tra
 
 void boot_linux(machine& pc, const_bytes head) {
     const auto acpi = make_tables(pc);
-    const auto& header = *view<abi::setup_header>(head, abi::setup_header_offset);
+    const auto& header = as<abi::setup_header>(head, abi::setup_header_offset);
     const auto trailer = boot::find_trailer(header, pc.config, pc.work);
     const auto plan = boot::plan_linux(header, trailer, pc.map);
     const auto line = read_command_line(pc, header.cmdline_size, sizeof(abi::boot_params));

@@ -10,9 +10,9 @@ namespace mayfly::boot {
 
 payload_kind inspect(const_bytes head) {
     constexpr u16 dos_magic = 0x5a4d;  // "MZ"
-    const auto* header = view<abi::setup_header>(head, abi::setup_header_offset);
-    if (header->header == abi::linux_header_magic) {
-        check_linux_header(*header);
+    const auto& header = as<abi::setup_header>(head, abi::setup_header_offset);
+    if (header.header == abi::linux_header_magic) {
+        check_linux_header(header);
         return payload_kind::linux_image;
     }
     const u32 first = load<u32>(head, 0);

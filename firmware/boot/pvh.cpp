@@ -44,8 +44,7 @@ class program_headers {
   public:
     explicit program_headers(const_bytes head)
         : head_(head),
-          wide_(view<abi::elf_identity>(head)->file_class ==
-                static_cast<u8>(abi::elf_class::bits_64)),
+          wide_(as<abi::elf_identity>(head).file_class == static_cast<u8>(abi::elf_class::bits_64)),
           layout_(wide_ ? layout_64 : layout_32),
           stride_(load<u16>(head, layout_.entry_size)),
           count_(load<u16>(head, layout_.entry_count)) {

@@ -78,7 +78,7 @@ bytes longer_copy(const root_table& root, const acpi_tables& acpi, arena& low) {
 
 /// Fills the last entry of a longer copy, and returns its address.
 u32 end_with(bytes copy, u32 entry_size, u32 table, const arena& low) {
-    auto& header = *view<abi::acpi_header>(copy);
+    auto& header = as<abi::acpi_header>(copy);
     auto* entry = reinterpret_cast<le32*>(copy.end() - entry_size);
     *entry = 0;
     if (entry_size == sizeof(u64))
@@ -130,7 +130,7 @@ void publish_fpdt(const timeline& times, u32 tsc_khz, const acpi_tables& acpi, a
     const bytes room = low.allocate(sizeof(performance_data), 16);
     if (room.empty())
         return;
-    auto& data = *view<performance_data>(room);
+    auto& data = as<performance_data>(room);
     data = form;
     write_times(data.boot, times, tsc_khz);
     change(low_half(data.table.basic_boot_table), low.address_of(&data.boot),

@@ -12,7 +12,7 @@ namespace {
 bool add_entries(const_bytes content, bool ram, memory_map& map) {
     bool others = false;
     for (usize at = 0; at < content.size(); at += sizeof(abi::e820_entry)) {
-        const auto& entry = *view<abi::e820_entry>(content, at);
+        const auto& entry = as<abi::e820_entry>(content, at);
         const auto type = static_cast<memory_type>(entry.type & ~(claimed | ours));
         if ((type == memory_type::ram) != ram) {
             others = true;

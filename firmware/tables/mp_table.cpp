@@ -218,7 +218,7 @@ u32 write_mp_table(const mp_description& machine, arena& work) {
     put_isa_interrupts(machine, io_apic, entries);
     put_local_interrupts(machine, entries);
     const bytes table = {room.data(), static_cast<usize>(entries.next - room.data())};
-    auto& header = *view<abi::mp_header>(room);
+    auto& header = as<abi::mp_header>(room);
     header = {
         .signature = {'P', 'C', 'M', 'P'},
         .length = static_cast<u16>(table.size()),

@@ -69,7 +69,7 @@ bool has_bios_information(const_bytes structures) {
 
 void finish_smbios_anchor(bytes anchor, u32 address, u32 length, u32 added) {
     if (anchor.size() == sizeof(abi::smbios_entry_point_30)) {
-        auto& entry = *view<abi::smbios_entry_point_30>(anchor);
+        auto& entry = as<abi::smbios_entry_point_30>(anchor);
         entry.max_table_length = length;
         entry.table_address = address;
         entry.checksum = 0;
@@ -80,7 +80,7 @@ void finish_smbios_anchor(bytes anchor, u32 address, u32 length, u32 added) {
         fail(sentences::smbios_anchor, anchor.size());
     if (length > 0xffff)
         fail(sentences::smbios_too_large, length, 0xffff);
-    auto& entry = *view<abi::smbios_entry_point_21>(anchor);
+    auto& entry = as<abi::smbios_entry_point_21>(anchor);
     entry.table_length = static_cast<u16>(length);
     entry.table_address = address;
     if (added != 0)

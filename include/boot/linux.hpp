@@ -34,7 +34,7 @@ template <typename Files>
         return {};
     const u32 image = files.read_u32(abi::fw_cfg_key::kernel_size);
     const bytes content = work.take(sizeof(abi::setup_data_node));
-    const auto& node = *view<abi::setup_data_node>(content);
+    const auto& node = as<abi::setup_data_node>(content);
     constexpr u32 sector = 512, default_sectors = 4;
     const u32 sectors = header.setup_sects != 0 ? header.setup_sects : default_sectors;
     u32 offset = static_cast<u32>(header.setup_data) - default_load_address;

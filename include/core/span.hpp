@@ -65,20 +65,33 @@ inline void store(bytes to, usize offset, const T& value) {
     __builtin_memcpy(to.data() + offset, &value, sizeof(T));
 }
 
+/// The wire structure at `offset`, in place. The caller has checked that it lies inside.
+template <wire_type T>
+inline const T& as(const_bytes from, usize offset = 0) {
+    return *reinterpret_cast<const T*>(from.data() + offset);
+}
+
+/// The same, writable.
+template <wire_type T>
+inline T& as(bytes from, usize offset = 0) {
+    return *reinterpret_cast<T*>(from.data() + offset);
+}
+
 /// The wire structure at `offset`, in place, or null where it is not wholly inside.
 template <wire_type T>
 [[gnu::always_inline]] inline const T* view(const_bytes from, usize offset = 0) {
     if (!from.contains(offset, sizeof(T)))
         return nullptr;
-    return reinterpret_cast<const T*>(from.data() + offset);
+    const T* found = &as<T>(from, offset);
+    if (found == nullptr)
+        __builtin_unreachable();  // so that nobody who has asked for a null compares again
+    return found;
 }
 
 /// The same, writable.
 template <wire_type T>
-inline T* view(bytes from, usize offset = 0) {
-    if (!from.contains(offset, sizeof(T)))
-        return nullptr;
-    return reinterpret_cast<T*>(from.data() + offset);
+[[gnu::always_inline]] inline T* view(bytes from, usize offset = 0) {
+    return const_cast<T*>(view<T>(const_bytes(from), offset));
 }
 
 }  // namespace mayfly
