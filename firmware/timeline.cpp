@@ -34,11 +34,11 @@ void print(machine& pc, const hw::tsc_frequency& frequency) {
     const tick_scale scale(khz != 0 ? khz : tick_scale::slowest_khz);
     for (u32 i = 0; i < step_count; i++) {
         const u64 tsc = pc.times.tsc[i];
-        fault line{sentences::timeline_ticks, step_names[i], {tsc}};
-        if (khz != 0)
-            line = {sentences::timeline_step,
-                    step_names[i],
-                    {scale.nanoseconds(tsc - pc.times.tsc[0]), tsc}};
+        fault line{sentences::timeline_ticks, step_names[i], {tsc, tsc}};
+        if (khz != 0) {
+            line.sentence = sentences::timeline_step;
+            line.numbers[0] = scale.nanoseconds(tsc - pc.times.tsc[0]);
+        }
         say(pc, line);
     }
 }
@@ -48,7 +48,7 @@ void print(machine& pc, const hw::tsc_frequency& frequency) {
 void show_mark(machine& pc, step done) {
     constexpr u16 post_codes = 0x80;
     // Cloud Hypervisor docs/debug-port.md: firmware, from 0x20 boot loader, from 0x40 kernel.
-    constexpr u8 codes[step_count] = {0x00, 0x01, 0x02, 0x03, 0x20, 0x21, 0x40};
+    static constexpr u8 codes[step_count] = {0x00, 0x01, 0x02, 0x03, 0x20, 0x21, 0x40};
     // The firmware starts, it boots; the kernel is read.
     constexpr u8 starts = 1, boots = 5, reads = 2;
     pc.hardware.out8(post_codes, codes[static_cast<u8>(done)]);

@@ -50,11 +50,14 @@ inline u32 khz_of(const kvm_time& time) {
 template <machine Hardware>
 u32 kvmclock_khz(Hardware& hardware, arena& work, u32 features) {
     constexpr u32 system_time = 0x12, system_time_2 = 0x4b564d01, enable = 1;
-    const u32 index = (features & 1u << 3) != 0   ? system_time_2
-                      : (features & 1u << 0) != 0 ? system_time
-                                                  : 0;
+    u32 index = system_time_2;
+    if ((features & 1u << 3) == 0) {
+        index = system_time;
+        if ((features & 1u << 0) == 0)
+            return 0;
+    }
     const bytes place = work.allocate(sizeof(kvm_time), sizeof(kvm_time));  // within a page
-    if (index == 0 || place.empty())
+    if (place.empty())
         return 0;
     store<u32>(place, 0, 0);
     hardware.write_msr(index, work.address_of(place.data()) | enable);
