@@ -108,8 +108,7 @@ void claim_segments(const_bytes head, memory_map& map) {
             continue;
         const range where{part.address, part.address + part.memory_size};
         if (where.empty() || !map.is_ram(where))
-            fail_wide(map.is_ours(where) ? sentences::elf_on_work_area : sentences::elf_not_in_ram,
-                      part.address, part.memory_size);
+            fail_wide(sentences::elf_not_in_ram, part.address, part.memory_size);
         map.set(where, claimed_ram);
     }
 }

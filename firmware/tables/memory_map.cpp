@@ -82,14 +82,6 @@ void memory_map::take(u32 index, u32 begin, u32 size, memory_type type) {
     parts_[index].type = type;
 }
 
-bool memory_map::is_ours(range where) const {
-    for (u32 i = 0; i < parts(); i++) {
-        if ((static_cast<u32>(type(i)) & ours) != 0 && part(i).overlaps(where))
-            return true;
-    }
-    return false;
-}
-
 bool memory_map::is_ram(range where) const {
     for (u32 i = 0; i < parts(); i++) {
         if (part(i).end <= where.begin)

@@ -75,9 +75,8 @@ inline constexpr char initrd_too_large[] =
 // PVH.
 inline constexpr char elf_header[] =
     "kernel: ELF program headers lie outside the first 8 KiB (offset %x, %x bytes)";
-inline constexpr char elf_not_in_ram[] = "kernel: ELF segment is not in RAM (address %x, %x bytes)";
-inline constexpr char elf_on_work_area[] =
-    "kernel: ELF segment lies on the firmware's memory (address %x, %x bytes)";
+inline constexpr char elf_not_in_ram[] =
+    "kernel: ELF segment is not in RAM, or in the firmware's (address %x, %x bytes)";
 
 // The options.
 inline constexpr char unknown_trace[] = "opt/org.mayfly/trace: neither timeline nor marks (%s)";

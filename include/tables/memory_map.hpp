@@ -64,9 +64,6 @@ class memory_map {
     memory_type type(u32 index) const { return parts_[index].type; }
     u32 parts() const { return count_ - 1; }
 
-    /// True where some of `where` is the firmware's own.
-    bool is_ours(range where) const;
-
     /// True where all of `where`, not empty, is RAM, claimed or not, and none of it ours.
     bool is_ram(range where) const;
 
