@@ -12,14 +12,6 @@ namespace {
 
 using tables::memory_type;
 
-/// A place that stays: in the work area, which no guest has as RAM, where that has plenty of room
-/// for `size`, else pages of the guest's. 0 where there is none.
-u32 place_smbios(machine& pc, u32 size) {
-    if (size <= pc.work.room() / 8)
-        return pc.work.address_of(pc.work.take(size).data());
-    return pc.map.claim_highest(size, page_size, tables::memory_map::top, memory_type::reserved);
-}
-
 void make_smbios(machine& pc, bytes anchor_place) {
     const hw::file anchor_file = pc.config.find(tables::smbios_anchor_file);
     if (anchor_file.size == 0)
@@ -29,9 +21,10 @@ void make_smbios(machine& pc, bytes anchor_place) {
         fail(sentences::smbios_anchor, anchor_file.size);
     u32 added = tables::bios_information_size();
     u32 size = tables_file.size + added;
-    u32 where = size < added ? 0 : place_smbios(pc, size);
-    if (where == 0)
-        fail(sentences::smbios_no_room, tables_file.size);
+    if (size < added)  // then not even the file fits
+        size = tables_file.size;
+    u32 where = tables::take_or_claim(tables::smbios_tables_file, size, memory_type::reserved,
+                                      pc.work, pc.map);
 
     const bytes anchor = anchor_place.part(0, anchor_file.size);
     const bytes structures = pc.ram.at(where + added, tables_file.size);

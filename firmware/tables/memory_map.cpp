@@ -128,6 +128,13 @@ u32 memory_map::claim_highest(u32 size, u32 alignment, u32 limit, memory_type ty
     return 0;
 }
 
+u32 memory_map::claim_for(text name, u32 size, u32 alignment, memory_type type) {
+    const u32 where = claim_highest(size, alignment, top, type);
+    if (where == 0)
+        fail(sentences::no_room, name, four_gib / mib, size, alignment);
+    return where;
+}
+
 u32 memory_map::claim_lowest(u32 size, u32 alignment, u32 floor) {
     if (floor < mib)
         floor = mib;
@@ -175,9 +182,15 @@ u32 memory_map::write_entries(u8* to, u32 stride) const {
     return count;
 }
 
+u32 take_or_claim(text name, u32 size, memory_type type, arena& work, memory_map& map) {
+    if (size <= work.room() / 8)
+        return work.address_of(work.take(size).data());
+    return map.claim_for(name, size, page_size, type);
+}
+
 void read_e820(const_bytes content, memory_map& map) {
     if (content.size() % sizeof(abi::e820_entry) != 0)
-        fail(sentences::e820_size, content.size(), sizeof(abi::e820_entry));
+        fail(sentences::part_of_entry, "etc/e820", content.size(), sizeof(abi::e820_entry));
     if (add_entries(content, true, map))
         add_entries(content, false, map);
 }

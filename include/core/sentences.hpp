@@ -16,26 +16,20 @@ inline constexpr char dma_failed[] = "fw_cfg: transfer failed (item %x, %u bytes
 inline constexpr char directory_too_long[] = "fw_cfg: directory is too long (%u files, limit %u)";
 inline constexpr char file_missing[] = "fw_cfg: file is missing (%s)";
 inline constexpr char file_too_large[] = "fw_cfg: file is too large (%s, %u bytes, limit %u)";
+inline constexpr char part_of_entry[] = "%s: not a whole number of entries (%u bytes, %u each)";
+inline constexpr char no_room[] = "%s: no room below %u MiB (%u bytes, alignment %u)";
 inline constexpr char work_area_full[] = "firmware: work area is full (%u bytes, %u left)";
 
 // The memory map.
-inline constexpr char e820_size[] = "etc/e820: not a whole number of entries (%u bytes, %u each)";
 inline constexpr char e820_wraps[] = "etc/e820: entry runs past 2^64 (address %x, length %x)";
 inline constexpr char map_full[] = "memory map: too many parts (limit %u)";
 
 // The ACPI table loader.
-inline constexpr char script_size[] =
-    "table loader: script is not a whole number of commands (%u bytes, %u each)";
-inline constexpr char script_no_room[] = "table loader: no room for the script (%u bytes)";
 inline constexpr char allocated_twice[] = "table loader: file is allocated twice (%s)";
 inline constexpr char not_allocated[] = "table loader: file is used before it is allocated (%s)";
 inline constexpr char bad_alignment[] =
     "table loader: alignment is not a power of two (%s, alignment %u)";
 inline constexpr char bad_zone[] = "table loader: unknown zone (%s, zone %u, limit %u)";
-inline constexpr char no_room_high[] =
-    "table loader: no room below 4 GiB (%s, %u bytes, alignment %u)";
-inline constexpr char no_room_low[] =
-    "table loader: no room below 1 MiB (%s, %u bytes, alignment %u)";
 inline constexpr char pointer_size[] = "table loader: pointer has an unknown size (%s, %u bytes)";
 inline constexpr char pointer_outside[] =
     "table loader: pointer lies outside its file (%s, offset %u, size %u)";
@@ -48,7 +42,6 @@ inline constexpr char checksum_outside[] =
 inline constexpr char smbios_anchor[] =
     "smbios: entry point is neither version 2.1 nor 3.0 (%u bytes)";
 inline constexpr char smbios_too_large[] = "smbios: tables are too large (%u bytes, limit %u)";
-inline constexpr char smbios_no_room[] = "smbios: no room below 4 GiB (%u bytes)";
 
 // The kernel.
 inline constexpr char no_kernel[] = "kernel: none was given (use -kernel)";

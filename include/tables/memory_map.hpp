@@ -3,7 +3,8 @@
 #pragma once
 
 #include "abi/e820.hpp"
-#include "core/span.hpp"
+#include "core/arena.hpp"
+#include "core/text.hpp"
 
 namespace mayfly::tables {
 
@@ -72,6 +73,9 @@ class memory_map {
     /// whole pages. Returns where it is; 0, and nothing taken, where there is no room.
     u32 claim_highest(u32 size, u32 alignment, u32 limit, memory_type type);
 
+    /// The same below `top` for the file `name`; stops where there is no room.
+    u32 claim_for(text name, u32 size, u32 alignment, memory_type type);
+
     /// Takes the lowest such place at or above `floor` as claimed_ram, not rounded to pages.
     u32 claim_lowest(u32 size, u32 alignment, u32 floor);
 
@@ -102,6 +106,10 @@ class memory_map {
     u32 count_;
     part_begin parts_[capacity + 1];  // not cleared: count_ says how many there are
 };
+
+/// A place for the file `name` that stays: in the work area, which no guest has as RAM, where that
+/// has plenty of room for `size`, else pages of `map`, as `type`. Stops where there is none.
+u32 take_or_claim(text name, u32 size, memory_type type, arena& work, memory_map& map);
 
 /// Reads the content of QEMU's etc/e820, which is unsorted: RAM first, then what reserves parts of
 /// it (QEMU hw/i386/e820_memory_layout.c). RAM below 1 MiB is left out: what is there is the

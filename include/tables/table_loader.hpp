@@ -60,17 +60,9 @@ class table_loader {
 
     void read_script(hw::file from) {
         if (from.size % sizeof(abi::loader_entry) != 0)
-            fail(sentences::script_size, from.size, sizeof(abi::loader_entry));
-        bytes content;
-        if (from.size <= low_.room() / 8) {
-            content = low_.take(from.size);
-        } else {
-            const u32 where =
-                map_.claim_highest(from.size, page_size, memory_map::top, claimed_ram);
-            if (where == 0)
-                fail(sentences::script_no_room, from.size);
-            content = ram_.at(where, from.size);
-        }
+            fail(sentences::part_of_entry, script_file, from.size, sizeof(abi::loader_entry));
+        const u32 where = take_or_claim(script_file, from.size, claimed_ram, low_, map_);
+        const bytes content = ram_.at(where, from.size);
         files_.read(from, content);
         script_ = {reinterpret_cast<const abi::loader_entry*>(content.data()),
                    from.size / sizeof(abi::loader_entry)};
@@ -128,7 +120,7 @@ class table_loader {
         if (command.zone == static_cast<u8>(abi::loader_zone::f_segment)) {
             const bytes content = low_.allocate(size, alignment);
             if (content.size() != size)
-                fail(sentences::no_room_low, name, size, alignment);
+                fail(sentences::no_room, name, 1, size, alignment);
             return content;
         }
         constexpr u8 high = static_cast<u8>(abi::loader_zone::high);
@@ -136,10 +128,7 @@ class table_loader {
             fail(sentences::bad_zone, name, command.zone, high + 1);
         if (size == 0)
             return {};
-        const u32 where = map_.claim_highest(size, alignment, memory_map::top, type);
-        if (where == 0)
-            fail(sentences::no_room_high, name, size, alignment);
-        return ram_.at(where, size);
+        return ram_.at(map_.claim_for(name, size, alignment, type), size);
     }
 
     const placed_file* find_placed(const abi::file_name& name) const {

@@ -210,14 +210,14 @@ SCRIPTS = {
         "(etc/acpi/tables, address 0x7fff000, 1 bytes)"),
     "alignment of 2 GiB": (
         loader_script(allocate("etc/acpi/tables", 1 << 31, 1)),
-        "mayfly: table loader: no room below 4 GiB (etc/acpi/tables, 100 bytes, "
+        "mayfly: etc/acpi/tables: no room below 4096 MiB (100 bytes, "
         "alignment 2147483648)"),
     "too much for the first MiB": (
         loader_script(allocate("etc/acpi/tables", 65536, 2)),
-        "mayfly: table loader: no room below 1 MiB (etc/acpi/tables, 100 bytes, alignment 65536)"),
+        "mayfly: etc/acpi/tables: no room below 1 MiB (100 bytes, alignment 65536)"),
     "half a command": (
         TABLES + bytes(60),
-        "mayfly: table loader: script is not a whole number of commands (125 bytes, 128 each)"),
+        "mayfly: etc/table-loader: not a whole number of entries (125 bytes, 128 each)"),
 }
 
 
@@ -262,7 +262,7 @@ def test_script_without_room(tmp_path):
     check_complaint("microvm,acpi=off", [
         "-kernel", write_kernel(tmp_path, linux_like()),
         "-fw_cfg", f"name=etc/table-loader,file={tmp_path / 'script'}"],
-        f"mayfly: table loader: no room for the script ({size} bytes)")
+        f"mayfly: etc/table-loader: no room below 4096 MiB ({size} bytes, alignment 4096)")
 
 
 @pytest.mark.parametrize("anchor_size, tables_size, sentence", [
@@ -361,9 +361,10 @@ def test_smbios_without_room(tmp_path):
               ["-m", "32M", "-smbios", f"type=11,path={tmp_path / 'string'}",
                "-kernel", write_kernel(tmp_path, linux_like())]) as vm:
         said = complaint(vm)
-        size = re.search(r"\((\d+) bytes\)", said)
+        size = re.search(r"\((\d+) bytes,", said)
         assert size and 40 * MIB < int(size[1]) < 41 * MIB
-        expect_sentence(said, f"mayfly: smbios: no room below 4 GiB ({size[1]} bytes)")
+        expect_sentence(said, "mayfly: etc/smbios/smbios-tables: no room below 4096 MiB "
+                              f"({size[1]} bytes, alignment 4096)")
 
 
 def test_unknown_loader_commands_are_skipped(tmp_path):

@@ -179,8 +179,7 @@ TEST(table_loader, complains_of_a_part_of_a_command) {
     setup it;
     it.device.add_file("etc/table-loader", fakes::fake_fw_cfg::content(129));
     expect_stop([&] { (void)it.run(); },
-                "mayfly: table loader: script is not a whole number of commands (129 "
-                "bytes, 128 each)");
+                "mayfly: etc/table-loader: not a whole number of entries (129 bytes, 128 each)");
 }
 
 TEST(table_loader, puts_a_large_script_elsewhere_or_complains) {
@@ -193,7 +192,8 @@ TEST(table_loader, puts_a_large_script_elsewhere_or_complains) {
     setup full;
     full.device.add_file("etc/table-loader", {}, 0xffffff80);
     expect_stop([&] { (void)full.run(); },
-                "mayfly: table loader: no room for the script (4294967168 bytes)");
+                "mayfly: etc/table-loader: no room below 4096 MiB (4294967168 bytes, "
+                "alignment 4096)");
 }
 
 TEST(table_loader, complains_of_a_second_allocation) {
@@ -248,11 +248,11 @@ TEST(table_loader, complains_where_a_file_does_not_fit) {
     it.device.add_file("a", {}, 3 * mib + 1);
     it.expect_complaint(
         {allocate("a", 16)},
-        "mayfly: table loader: no room below 4 GiB (a, 3145729 bytes, alignment 16)");
+        "mayfly: a: no room below 4096 MiB (3145729 bytes, alignment 16)");
     setup largest;
     largest.device.add_file("a", {}, 0xffffffff);
     largest.expect_complaint({allocate("a", 0x80000000)},
-                             "mayfly: table loader: no room below 4 GiB (a, 4294967295 bytes, "
+                             "mayfly: a: no room below 4096 MiB (4294967295 bytes, "
                              "alignment 2147483648)");
     setup exact;
     exact.device.add_file("a", {}, 3 * mib);
@@ -261,17 +261,17 @@ TEST(table_loader, complains_where_a_file_does_not_fit) {
     aligned.device.add_file("a", {1});
     aligned.expect_complaint(
         {allocate("a", 0x80000000)},
-        "mayfly: table loader: no room below 4 GiB (a, 1 bytes, alignment 2147483648)");
+        "mayfly: a: no room below 4096 MiB (1 bytes, alignment 2147483648)");
     setup below;
     below.device.add_file("a", {}, work_end - work_begin);
     below.expect_complaint(
         {allocate("a", 16, low)},
-        "mayfly: table loader: no room below 1 MiB (a, 49088 bytes, alignment 16)");
+        "mayfly: a: no room below 1 MiB (49088 bytes, alignment 16)");
     setup far;
     far.device.add_file("a", {1});
     far.expect_complaint(
         {allocate("a", 0x80000000, low)},
-        "mayfly: table loader: no room below 1 MiB (a, 1 bytes, alignment 2147483648)");
+        "mayfly: a: no room below 1 MiB (1 bytes, alignment 2147483648)");
 }
 
 TEST(table_loader, complains_of_a_pointer_of_unknown_size) {
