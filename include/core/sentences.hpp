@@ -31,12 +31,10 @@ inline constexpr char bad_alignment[] =
     "table loader: alignment is not a power of two (%s, alignment %u)";
 inline constexpr char bad_zone[] = "table loader: unknown zone (%s, zone %u, limit %u)";
 inline constexpr char pointer_size[] = "table loader: pointer has an unknown size (%s, %u bytes)";
-inline constexpr char pointer_outside[] =
-    "table loader: pointer lies outside its file (%s, offset %u, size %u)";
+inline constexpr char outside_file[] =
+    "table loader: command reaches outside a file (%s, offset %u, length %u, size %u)";
 inline constexpr char pointer_too_narrow[] =
     "table loader: pointer cannot hold the address (%s, address %x, %u bytes)";
-inline constexpr char checksum_outside[] =
-    "table loader: checksum lies outside its file (%s, offset %u, length %u, size %u)";
 
 // SMBIOS.
 inline constexpr char smbios_anchor[] =

@@ -162,7 +162,7 @@ class table_loader {
         check_pointer_size(destination.name, size);
         const bytes content = destination.content;
         if (!content.contains(command.offset, size))
-            fail(sentences::pointer_outside, destination.name, command.offset, content.size());
+            fail(sentences::outside_file, destination.name, command.offset, size, content.size());
         const u32 address = address_of(source);
         u8* part = content.data() + command.offset;
         const u8* end = part + size;
@@ -194,7 +194,7 @@ class table_loader {
                 return;
             }
         }
-        fail(sentences::checksum_outside, file.name, outside, command.length, content.size());
+        fail(sentences::outside_file, file.name, outside, command.length, content.size());
     }
 
     void write_pointer(const abi::loader_write_pointer& command) {
@@ -205,9 +205,9 @@ class table_loader {
         check_pointer_size(name, size);
         const u32 offset = command.destination_offset;
         if (offset > destination.size || size > destination.size - offset)
-            fail(sentences::pointer_outside, name, offset, destination.size);
+            fail(sentences::outside_file, name, offset, size, destination.size);
         if (command.source_offset >= source.content.size())
-            fail(sentences::pointer_outside, source.name, command.source_offset,
+            fail(sentences::outside_file, source.name, command.source_offset, 1,
                  source.content.size());
         const u32 address = address_of(source) + command.source_offset;
         if (size < sizeof address && address >> (8 * size) != 0)

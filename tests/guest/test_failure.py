@@ -190,7 +190,8 @@ SCRIPTS = {
         "mayfly: table loader: unknown zone (etc/acpi/tables, zone 9, limit 2)"),
     "pointer outside the file": (
         loader_script(TABLES, add_pointer("etc/acpi/tables", "etc/acpi/tables", 4096, 4)),
-        "mayfly: table loader: pointer lies outside its file (etc/acpi/tables, offset 4096, size 100)"),
+        "mayfly: table loader: command reaches outside a file "
+        "(etc/acpi/tables, offset 4096, length 4, size 100)"),
     "pointer of 3 bytes": (
         loader_script(TABLES, add_pointer("etc/acpi/tables", "etc/acpi/tables", 0, 3)),
         "mayfly: table loader: pointer has an unknown size (etc/acpi/tables, 3 bytes)"),
@@ -199,7 +200,7 @@ SCRIPTS = {
         "mayfly: table loader: file is used before it is allocated (etc/acpi/rsdp)"),
     "checksum outside the file": (
         loader_script(TABLES, add_checksum("etc/acpi/tables", 0, 0, 0xFFFFFFFF)),
-        "mayfly: table loader: checksum lies outside its file "
+        "mayfly: table loader: command reaches outside a file "
         "(etc/acpi/tables, offset 0, length 4294967295, size 100)"),
     "file allocated twice": (
         loader_script(TABLES, TABLES),

@@ -246,9 +246,8 @@ TEST(table_loader, complains_of_an_unknown_zone) {
 TEST(table_loader, complains_where_a_file_does_not_fit) {
     setup it;
     it.device.add_file("a", {}, 3 * mib + 1);
-    it.expect_complaint(
-        {allocate("a", 16)},
-        "mayfly: a: no room below 4096 MiB (3145729 bytes, alignment 16)");
+    it.expect_complaint({allocate("a", 16)},
+                        "mayfly: a: no room below 4096 MiB (3145729 bytes, alignment 16)");
     setup largest;
     largest.device.add_file("a", {}, 0xffffffff);
     largest.expect_complaint({allocate("a", 0x80000000)},
@@ -259,19 +258,16 @@ TEST(table_loader, complains_where_a_file_does_not_fit) {
     (void)exact.run({allocate("a", 16)});
     setup aligned;
     aligned.device.add_file("a", {1});
-    aligned.expect_complaint(
-        {allocate("a", 0x80000000)},
-        "mayfly: a: no room below 4096 MiB (1 bytes, alignment 2147483648)");
+    aligned.expect_complaint({allocate("a", 0x80000000)},
+                             "mayfly: a: no room below 4096 MiB (1 bytes, alignment 2147483648)");
     setup below;
     below.device.add_file("a", {}, work_end - work_begin);
-    below.expect_complaint(
-        {allocate("a", 16, low)},
-        "mayfly: a: no room below 1 MiB (49088 bytes, alignment 16)");
+    below.expect_complaint({allocate("a", 16, low)},
+                           "mayfly: a: no room below 1 MiB (49088 bytes, alignment 16)");
     setup far;
     far.device.add_file("a", {1});
-    far.expect_complaint(
-        {allocate("a", 0x80000000, low)},
-        "mayfly: a: no room below 1 MiB (1 bytes, alignment 2147483648)");
+    far.expect_complaint({allocate("a", 0x80000000, low)},
+                         "mayfly: a: no room below 1 MiB (1 bytes, alignment 2147483648)");
 }
 
 TEST(table_loader, complains_of_a_pointer_of_unknown_size) {
@@ -295,21 +291,21 @@ TEST(table_loader, complains_of_a_pointer_outside_its_file) {
         setup it;
         it.device.add_file("a", {0, 0, 0, 0});
         it.expect_complaint({allocate("a"), add_pointer("a", "a", offset, 4)},
-                            "mayfly: table loader: pointer lies outside its file (a, offset " +
-                                std::to_string(offset) + ", size 4)");
+                            "mayfly: table loader: command reaches outside a file (a, offset " +
+                                std::to_string(offset) + ", length 4, size 4)");
         setup other;
         other.device.add_file("a", {0, 0, 0, 0});
         other.device.add_file("w", {0, 0, 0, 0});
         other.expect_complaint({allocate("a"), write_pointer("w", "a", offset, 0, 4)},
-                               "mayfly: table loader: pointer lies outside its file (w, offset " +
-                                   std::to_string(offset) + ", size 4)");
+                               "mayfly: table loader: command reaches outside a file (w, offset " +
+                                   std::to_string(offset) + ", length 4, size 4)");
     }
     setup source;
     source.device.add_file("a", {0, 0, 0, 0});
     source.device.add_file("w", {0, 0, 0, 0});
     source.expect_complaint(
         {allocate("a"), write_pointer("w", "a", 0, 4, 4)},
-        "mayfly: table loader: pointer lies outside its file (a, offset 4, size 4)");
+        "mayfly: table loader: command reaches outside a file (a, offset 4, length 1, size 4)");
 }
 
 TEST(table_loader, complains_of_a_pointer_that_cannot_hold_the_address) {
@@ -348,19 +344,19 @@ TEST(table_loader, complains_of_a_checksum_outside_its_file) {
     it.device.add_file("a", {0, 0, 0, 0});
     it.expect_complaint(
         {allocate("a"), add_checksum("a", 4, 0, 4)},
-        "mayfly: table loader: checksum lies outside its file (a, offset 4, length 4, "
+        "mayfly: table loader: command reaches outside a file (a, offset 4, length 4, "
         "size 4)");
     setup covered;
     covered.device.add_file("a", {0, 0, 0, 0});
     covered.expect_complaint(
         {allocate("a"), add_checksum("a", 0, 1, 4)},
-        "mayfly: table loader: checksum lies outside its file (a, offset 1, length 4, "
+        "mayfly: table loader: command reaches outside a file (a, offset 1, length 4, "
         "size 4)");
     setup wraps;
     wraps.device.add_file("a", {0, 0, 0, 0});
     wraps.expect_complaint(
         {allocate("a"), add_checksum("a", 0, 4, 0xffffffff)},
-        "mayfly: table loader: checksum lies outside its file (a, offset 4, length "
+        "mayfly: table loader: command reaches outside a file (a, offset 4, length "
         "4294967295, size 4)");
     setup nothing;
     nothing.device.add_file("a", {7, 0, 0, 0});
