@@ -8,8 +8,8 @@
 
 namespace mayfly::tables {
 
-inline constexpr text smbios_anchor_file = "etc/smbios/smbios-anchor";
-inline constexpr text smbios_tables_file = "etc/smbios/smbios-tables";
+inline constexpr char smbios_anchor_file[] = "etc/smbios/smbios-anchor";
+inline constexpr char smbios_tables_file[] = "etc/smbios/smbios-tables";
 
 /// The size of our type 0 structure with its strings.
 u32 bios_information_size();

@@ -11,9 +11,9 @@
 
 namespace mayfly::tables {
 
-inline constexpr text script_file = "etc/table-loader";
-inline constexpr text tables_file = "etc/acpi/tables";
-inline constexpr text rsdp_file = "etc/acpi/rsdp";
+inline constexpr char script_file[] = "etc/table-loader";
+inline constexpr char tables_file[] = "etc/acpi/tables";
+inline constexpr char rsdp_file[] = "etc/acpi/rsdp";
 
 /// What is left of a run: the RSDP and the tables, each empty where there is none.
 struct acpi_tables {
