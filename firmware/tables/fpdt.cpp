@@ -54,30 +54,30 @@ le32& low_half(le64& field) {
     return reinterpret_cast<le32&>(field);
 }
 
-/// An RSDT or XSDT of the script's, and its entries' size.
-struct root_table {
-    u64 address;
-    u32 entry_size;
-};
-
-/// A copy of `root` in `low`, longer by an entry. Empty where that is no table, or has no room.
-bytes longer_copy(const root_table& root, const acpi_tables& acpi, arena& low) {
-    const u64 offset = root.address - low.address_of(acpi.tables.data());
+/// Makes `copy` one of the RSDT or XSDT at `root`, longer by an entry, or leaves it empty where
+/// `root` is 0. False where that is no table of the script's, or has no room.
+bool copy_longer(u64 root, u32 entry_size, const acpi_tables& acpi, arena& low, bytes& copy) {
+    if (root == 0)
+        return true;
+    const u64 offset = root - low.address_of(acpi.tables.data());
     const usize at = offset < acpi.tables.size() ? static_cast<usize>(offset) : acpi.tables.size();
     const auto* header = view<abi::acpi_header>(acpi.tables, at);
     if (header == nullptr)
-        return {};
+        return false;
     const u32 length = header->length;
     if (length < sizeof *header || !acpi.tables.contains(at, length))
-        return {};
-    const bytes copy = low.allocate(length + root.entry_size, 16);
-    if (!copy.empty())
-        __builtin_memcpy(copy.data(), header, length);
-    return copy;
+        return false;
+    copy = low.allocate(length + entry_size, 16);
+    if (copy.empty())
+        return false;
+    __builtin_memcpy(copy.data(), header, length);
+    return true;
 }
 
-/// Fills the last entry of a longer copy, and returns its address.
-u32 end_with(bytes copy, u32 entry_size, u32 table, const arena& low) {
+/// Fills the last entry of a longer copy, if there is one, and has `root` lead to it.
+void link_copy(bytes copy, u32 entry_size, u32 table, const arena& low, le32& root, u8& checksum) {
+    if (copy.empty())
+        return;
     auto& header = as<abi::acpi_header>(copy);
     auto* entry = reinterpret_cast<le32*>(copy.end() - entry_size);
     *entry = 0;
@@ -85,7 +85,7 @@ u32 end_with(bytes copy, u32 entry_size, u32 table, const arena& low) {
         entry[1] = 0;
     change(*entry, table, header.checksum);
     change(header.length, static_cast<u32>(copy.size()), header.checksum);
-    return low.address_of(copy.data());
+    change(root, low.address_of(copy.data()), checksum);
 }
 
 void link(u32 table, const acpi_tables& acpi, arena& low) {
@@ -93,19 +93,14 @@ void link(u32 table, const acpi_tables& acpi, arena& low) {
     if (first == nullptr)
         return;
     auto* second = first->revision == 0 ? nullptr : view<abi::rsdp_2>(acpi.rsdp);
-    const root_table rsdt{first->rsdt, sizeof(u32)};
-    const root_table xsdt{second == nullptr ? u64{0} : u64{second->xsdt}, sizeof(u64)};
-    bytes longer_rsdt, longer_xsdt;
-    if (rsdt.address != 0 && (longer_rsdt = longer_copy(rsdt, acpi, low)).empty())
-        return;
-    if (xsdt.address != 0 && (longer_xsdt = longer_copy(xsdt, acpi, low)).empty())
+    bytes rsdt, xsdt;
+    if (!copy_longer(first->rsdt, sizeof(u32), acpi, low, rsdt) ||
+        (second != nullptr && !copy_longer(second->xsdt, sizeof(u64), acpi, low, xsdt)))
         return;
     // The checksum of the first part has its sum stay, and that of the whole with it.
-    if (rsdt.address != 0)
-        change(first->rsdt, end_with(longer_rsdt, rsdt.entry_size, table, low), first->checksum);
-    if (xsdt.address != 0)
-        change(low_half(second->xsdt), end_with(longer_xsdt, xsdt.entry_size, table, low),
-               second->extended_checksum);
+    link_copy(rsdt, sizeof(u32), table, low, first->rsdt, first->checksum);
+    if (second != nullptr)
+        link_copy(xsdt, sizeof(u64), table, low, low_half(second->xsdt), second->extended_checksum);
 }
 
 void write_times(abi::basic_boot_table& table, const timeline& times, u32 tsc_khz) {
