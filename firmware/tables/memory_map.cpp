@@ -59,7 +59,7 @@ u32 memory_map::split(u64 at) {
     return i;
 }
 
-void memory_map::set(range where, memory_type type) {
+void memory_map::set(const range& where, memory_type type) {
     if (where.empty())
         return;
     const u32 first = split(where.begin);
@@ -82,7 +82,7 @@ void memory_map::take(u32 index, u32 begin, u32 size, memory_type type) {
     parts_[index].type = type;
 }
 
-bool memory_map::is_ram(range where) const {
+bool memory_map::is_ram(const range& where) const {
     for (u32 i = 0; i < parts(); i++) {
         if (part(i).end <= where.begin)
             continue;

@@ -30,7 +30,9 @@ struct range {
 
     constexpr u64 size() const { return end - begin; }
     constexpr bool empty() const { return begin >= end; }
-    constexpr bool overlaps(range other) const { return begin < other.end && other.begin < end; }
+    constexpr bool overlaps(const range& other) const {
+        return begin < other.end && other.begin < end;
+    }
 };
 
 /// The whole address space, cut where its type changes. Every place above 1 MiB is taken from here,
@@ -58,7 +60,7 @@ class memory_map {
 
     /// Makes [where.begin, where.end) of `type`, whatever it was; `none` takes it out. An empty
     /// range changes nothing. Stops where there would be too many parts.
-    void set(range where, memory_type type);
+    void set(const range& where, memory_type type);
 
     /// Part `index`, below parts(), and its type.
     range part(u32 index) const { return {parts_[index].begin, parts_[index + 1].begin}; }
@@ -66,7 +68,7 @@ class memory_map {
     u32 parts() const { return count_ - 1; }
 
     /// True where all of `where`, not empty, is RAM, claimed or not, and none of it ours.
-    bool is_ram(range where) const;
+    bool is_ram(const range& where) const;
 
     /// Takes the highest free RAM above 1 MiB for `size` bytes (not 0), at a multiple of a page and
     /// of `alignment` (a power of two), ending at or below `limit` (at most `top`), as `type`, in
