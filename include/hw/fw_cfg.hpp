@@ -12,7 +12,7 @@ namespace mayfly::hw {
 
 /// A named file of the device's directory, or none.
 struct file {
-    u16 key = 0;   ///< 0: absent (files begin at 0x20)
+    u32 key = 0;   ///< 16 bits; 0: absent (files begin at 0x20)
     u32 size = 0;  ///< bytes
 
     constexpr bool exists() const { return key != 0; }
@@ -42,7 +42,7 @@ class fw_cfg {
     /// Reads the directory. Stops where no DMA interface answers: machine types before 2.5 have
     /// none, and the guest has no other device that could tell.
     void open() {
-        read_to(static_cast<u16>(abi::fw_cfg_key::directory), work_.address_of(&shared_.directory),
+        read_to(static_cast<u32>(abi::fw_cfg_key::directory), work_.address_of(&shared_.directory),
                 sizeof(directory_page));
         if (count() > abi::fw_cfg_max_files)
             fail(sentences::directory_too_long, count(), abi::fw_cfg_max_files);
@@ -80,16 +80,16 @@ class fw_cfg {
 
     /// Reads the first `to.size()` bytes of a file or item; what lies past its end reads as 0.
     void read(file from, bytes to) { read_to(from.key, work_.address_of(to.data()), to.size()); }
-    void read_item(abi::fw_cfg_key key, bytes to) { read({static_cast<u16>(key)}, to); }
+    void read_item(abi::fw_cfg_key key, bytes to) { read({static_cast<u32>(key)}, to); }
 
     /// The same to any physical address, also above 4 GiB.
     void read_item_to(abi::fw_cfg_key key, u64 address, u32 length) {
-        read_to(static_cast<u16>(key), address, length);
+        read_to(static_cast<u32>(key), address, length);
     }
 
     /// Reads what begins at `offset` of an item.
     void read_item_at(abi::fw_cfg_key key, u32 offset, bytes to) {
-        transfer(select(static_cast<u16>(key)) | abi::dma_skip, offset, 0);
+        transfer(select(static_cast<u32>(key)) | abi::dma_skip, offset, 0);
         read_on_to(work_.address_of(to.data()), to.size());
     }
 
@@ -98,7 +98,7 @@ class fw_cfg {
 
     /// A 32-bit scalar item.
     u32 read_u32(abi::fw_cfg_key key) {
-        read_to(static_cast<u16>(key), work_.address_of(&shared_.scalar), sizeof(u32));
+        read_to(static_cast<u32>(key), work_.address_of(&shared_.scalar), sizeof(u32));
         return static_cast<u32>(shared_.scalar);
     }
 
@@ -128,11 +128,11 @@ class fw_cfg {
         directory_page directory;
     };
 
-    static constexpr u32 select(u16 key) { return u32{key} << 16 | abi::dma_select; }
+    static constexpr u32 select(u32 key) { return key << 16 | abi::dma_select; }
 
     u32 count() const { return shared_.directory.count; }
 
-    void read_to(u16 key, u64 address, u32 length) {
+    void read_to(u32 key, u64 address, u32 length) {
         transfer(select(key) | abi::dma_read, length, address);
     }
 
@@ -182,7 +182,7 @@ class fw_cfg {
             return found;
         if (further_ == nullptr)
             further_ = &work_.take<directory_page>();
-        transfer(select(static_cast<u16>(abi::fw_cfg_key::directory)) | abi::dma_skip,
+        transfer(select(static_cast<u32>(abi::fw_cfg_key::directory)) | abi::dma_skip,
                  sizeof(directory_page), 0);
         for (u32 left = count(); left > files_per_page && !found.exists();) {
             left -= files_per_page;
