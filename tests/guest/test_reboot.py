@@ -3,7 +3,7 @@
 
 import pytest
 
-from harness import acpi, layout, memory, mptable
+from harness import acpi, layout, memory, mptable, pci
 from harness.guest import booted, linux_like, pvh_kernel, write_kernel
 from harness.qemu import PAYLOAD_GOOD, Qemu
 
@@ -70,6 +70,21 @@ def test_100_boots(tmp_path, machine, kind):
     with booted(tmp_path, machine, words=f"boots={100:x} reboot={kind}", boots=100,
                 timeout=180) as guest:
         check_same(guest.reports, 100, kind)
+
+
+EXTRA_ROOTS = ["pxb,id=x,bus_nr=64,bus=pci.0", "pxb,id=y,bus_nr=128,bus=pci.0",
+               "virtio-rng-pci,bus=x", "virtio-rng-pci,bus=y"]
+
+
+@pytest.mark.parametrize("kind", ["init", "fff0"])
+def test_three_boots_with_two_extra_roots(tmp_path, kind):
+    """The bus numbers in the bridges of a boot do not pass for root buses in the next."""
+    devices = [word for name in EXTRA_ROOTS for word in ("-device", name)]
+    with booted(tmp_path, "pc", devices, words=f"boots=3 reboot={kind} buses", boots=3) as guest:
+        check_same(guest.reports, 3, kind)
+        trees = [pci.Tree(report) for report in guest.reports]
+        assert all(not tree.missing() for tree in trees)
+        assert trees[1].bars() == trees[2].bars() == trees[0].bars()
 
 
 SCRIBBLED = [
