@@ -45,26 +45,30 @@ u32 end_of_addresses(machine& pc) {
     return 1u << ((bits < most ? bits : most) - pci::page_shift);
 }
 
+u32 largest(u32 first, u32 second) {
+    return first > second ? first : second;
+}
+
+[[gnu::noinline]] u32 pages_or_all(u64 bytes) {
+    return bytes >> (pci::page_shift + 31) == 0 ? pages(bytes) : pci::end_of_pages;
+}
+
 /// Behind all RAM and what may become RAM, up to what is reserved behind that.
 pci::extent find_high(machine& pc) {
-    u64 begin = read_number(pc, "etc/reserved-memory-end");
+    u32 begin = pages_or_all(read_number(pc, "etc/reserved-memory-end"));
     u32 end = end_of_addresses(pc);
     for (u32 i = pc.map.parts(); i-- > 0;) {
         const range part = pc.map.part(i);
         const u32 type = static_cast<u32>(pc.map.type(i)) & ~tables::claimed;
         if (part.begin < four_gib || type == static_cast<u32>(memory_type::ram)) {
-            if (begin < part.end)
-                begin = part.end;
+            begin = largest(begin, pages_or_all(part.end));
             break;
         }
-        if (type != 0 && part.begin >= begin && pages(part.begin) < end)
-            end = pages(part.begin);
+        const u32 reserved = pages_or_all(part.begin);
+        if (type != 0 && reserved >= begin && reserved < end)
+            end = reserved;
     }
-    if (begin < four_gib)
-        begin = four_gib;
-    if (begin >= u64{pci::end_of_pages} << pci::page_shift)
-        return {};
-    return {align_up(pages(begin), pages(gib)), end};
+    return {align_up(largest(begin, pages(four_gib)), pages(gib)), end};
 }
 
 /// As QEMU's _CRS has them: on q35 also below ECAM. The last part below 4 GiB is tried first, as
@@ -80,9 +84,7 @@ void find_windows(machine& pc, pci::host_windows& out) {
             out.high.add(end - end / 4, end);
         return;
     }
-    u32 ram_end = pages(pc.map.low_ram_end());
-    if (ram_end < pages(hw::lowest_device_memory))
-        ram_end = pages(hw::lowest_device_memory);
+    const u32 ram_end = largest(pages(pc.map.low_ram_end()), pages(hw::lowest_device_memory));
     u32 io_end = 0xa000, begin = ram_end;
     if (pc.bridge.kind == hw::chipset::q35) {
         io_end = 0xc000;
@@ -90,7 +92,7 @@ void find_windows(machine& pc, pci::host_windows& out) {
     }
     out.io.add(0xc000, 0x10000);
     out.io.add(0x1000, io_end);
-    out.low.add(begin < last_part ? last_part : begin, io_apic);
+    out.low.add(largest(begin, last_part), io_apic);
     out.low.add(begin, last_part);
     if (pc.bridge.kind == hw::chipset::q35)
         out.low.add(ram_end, pages(hw::q35_ecam));

@@ -16,21 +16,26 @@ u32 round_up(u32 value, u8 shift) {
     return align_up(value, 1u << shift);
 }
 
-/// A window of the host bridge, or the inside of a bridge's, being filled from its begin.
-struct room {
-    u32 next;
-    u32 end;
-    u8 shift = 0;  ///< the largest alignment in it
+/// What is left of windows of the host bridge, or of the inside of a bridge's, which are filled
+/// from their begin.
+struct rooms {
+    window_list left;
+    u8 shift = 0;  ///< the largest alignment in them
 
     bool give(resource& to) {
-        const u32 at = round_up(next, to.shift);
-        if (at < next || at > end || to.size > end - at)
-            return false;
-        to.address = at;
-        next = at + to.size;
-        if (to.shift > shift)
-            shift = to.shift;
-        return true;
+        for (u32 i = 0; i < left.count; i++) {
+            const auto [begin, end] = left.extents[i];
+            const u32 at = round_up(begin, to.shift);
+            if (at < begin || at > end || to.size > end - at)
+                continue;
+            to.address = at;
+            left.extents[i].begin = at + to.size;
+            left.add(begin, at);
+            if (to.shift > shift)
+                shift = to.shift;
+            return true;
+        }
+        return false;
     }
 };
 
@@ -46,8 +51,10 @@ class planner {
             resource* const homeless = fill_roots(first);
             if (homeless == nullptr)
                 return;
+            if (drop_largest(true, homeless->from, nullptr))
+                continue;
             if (spared == 0)  // and stays so: to try again with more takes seconds
-                drop_largest(*homeless);
+                drop_bar(*homeless);
             spared -= (spared + 3) / 4;
         }
     }
@@ -71,16 +78,13 @@ class planner {
 
     /// Gives room to what is in `from`, the largest alignment first: so nothing is lost between
     /// powers of two. Returns the first that finds none.
-    resource* fill(span<resource> among, bool roots_only, pool from, span<room> rooms) {
+    static resource* fill(span<resource> among, bool on_root, pool from, rooms& into) {
         for (u32 shift = 32; shift-- > 0;) {
             for (auto& one : among) {
-                if (one.shift != shift || one.from != from || one.size == 0 ||
-                    (roots_only && !one.is_on_root))
+                if (one.shift != shift || one.from != from || one.is_on_root != on_root ||
+                    one.size == 0)
                     continue;
-                bool has_room = false;
-                for (auto& each : rooms)
-                    has_room = has_room || each.give(one);
-                if (!has_room)
+                if (!into.give(one))
                     return &one;
             }
         }
@@ -93,14 +97,15 @@ class planner {
         if (window.from == pool::none)
             return;
         const auto among = devices_.on(behind);
-        room inside{0, end_of_pages};
-        if (fill(among, false, which, {&inside, 1}) != nullptr)
-            inside.next = end_of_pages;  // has no room anywhere
+        rooms inside;
+        inside.left.add(0, end_of_pages);
+        if (fill(among, false, which, inside) != nullptr)
+            inside.left.extents[0].begin = end_of_pages;  // has no room anywhere
         const u8 unit = which == pool::io ? io_window_shift : memory_window_shift;
         u8 shift = unit;
-        u32 size = inside.next;
+        u32 size = inside.left.extents[0].begin;
         window.may_be_high = which == pool::high;
-        if (window.child < spared && window.spare != 0) {
+        if (window.child < spared && window.spare != 0 && !window.is_dropped) {
             if ((window.note & note_low_spare) != 0)
                 window.may_be_high = false;
             // A link has one device; a bus takes one more.
@@ -132,10 +137,8 @@ class planner {
     }
 
     resource* fill_from(const window_list& windows, pool from) {
-        room rooms[window_list::limit];
-        for (u32 i = 0; i < windows.count; i++)
-            rooms[i] = {windows.extents[i].begin, windows.extents[i].end};
-        return fill(devices_.resources(), true, from, {rooms, windows.count});
+        rooms into{windows};
+        return fill(devices_.resources(), true, from, into);
     }
 
     /// Returns one that has no room.
@@ -167,21 +170,44 @@ class planner {
         return true;
     }
 
-    /// Of a BAR itself, of a window the largest BAR behind it.
-    void drop_largest(resource& homeless) {
-        resource* largest = &homeless;
-        if (homeless.is_window) {
-            // Its pool says where it lies, its register what it is for.
-            const auto holds = static_cast<pool>((homeless.reg - reg_io_window) / 4);
-            const u32 first = homeless.child, last = devices_.buses[first].last;
-            for (auto& one : devices_.resources()) {
-                if (!one.is_window && one.from == holds && one.bus() >= first &&
-                    one.bus() <= last && (largest == &homeless || one.size > largest->size))
-                    largest = &one;
+    /// What takes the room of the host bridge that it lies in: itself, or a window.
+    const resource& outermost(const resource& one) const {
+        const resource* at = &one;
+        while (!at->is_on_root)
+            at = &window(devices_.buses[at->bus()], at->from);
+        return *at;
+    }
+
+    /// Drops the largest reservation, or BAR, of those in `full`; false where there is none.
+    bool drop_largest(bool reservation, pool full, const resource* inside) {
+        resource* largest = nullptr;
+        u32 size = 0;
+        for (auto& one : devices_.resources()) {
+            if (one.is_window != reservation || one.is_dropped || one.from == pool::none ||
+                one.wanted() <= size)
+                continue;
+            const resource& outer = outermost(one);
+            if (outer.from == full && (inside == nullptr || inside == &outer)) {
+                largest = &one;
+                size = one.wanted();
             }
         }
-        largest->from = pool::none;
+        if (largest == nullptr)
+            return false;
         largest->is_dropped = true;
+        if (!reservation)
+            largest->from = pool::none;
+        return true;
+    }
+
+    /// Of the largest in the way the largest BAR.
+    void drop_bar(const resource& homeless) {
+        const resource* largest = &homeless;
+        for (auto& one : devices_.resources()) {
+            if (one.is_on_root && one.from == homeless.from && one.size > largest->size)
+                largest = &one;
+        }
+        drop_largest(false, homeless.from, largest);
     }
 
     tree& devices_;

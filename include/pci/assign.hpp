@@ -40,8 +40,7 @@ void assign_bar(Config& config, const resource& bar) {
 /// What plan() gave. A BAR that got nothing is 0, which QEMU does not decode.
 template <configuration Config>
 void assign(Config& config, const tree& found) {
-    constexpr u32 io = 1u << 0, memory = 1u << 1, master = 1u << 2, report_errors = 1u << 8;
-    constexpr u32 decode = io | memory | report_errors;
+    constexpr u32 master = 1u << 2;
     constexpr u32 pass_vga = 1u << 19;
     const auto all = found.resources();
     for (const resource* one = all.begin(); one != all.end(); one++) {

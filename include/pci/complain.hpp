@@ -7,18 +7,20 @@
 
 namespace mayfly::pci {
 
-/// After plan(). `say` takes a sentence and its numbers. A bridge behind which no bus number was
-/// left wants one of its register of bus numbers.
+/// After plan(). `say` takes a sentence and its numbers. A bridge behind which too few bus numbers
+/// were left wants them of its register of those.
 template <typename Say>
 void complain(const tree& found, Say say) {
     if (found.is_cut_short)
         say(sentences::pci_too_much, static_cast<u32>(found.room.size()), 0, 0);
     for (const auto& one : found.resources()) {
-        if (!one.is_dropped)
+        if (one.is_dropped)
+            say(sentences::pci_no_room, one.function, one.reg, one.bytes());
+        if (!one.is_window || one.reg != reg_io_window)
             continue;
-        const bool wants_bus = one.is_window && one.child == 0;
-        say(sentences::pci_no_room, one.function, wants_bus ? reg_buses : one.reg,
-            wants_bus ? 1 : one.bytes());
+        const bool has_none = one.child == 0;
+        if (has_none || one.child + one.note > found.buses[one.child].last)
+            say(sentences::pci_no_room, one.function, reg_buses, has_none ? 1 : one.note);
     }
 }
 

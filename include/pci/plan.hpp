@@ -9,7 +9,7 @@ namespace mayfly::pci {
 
 /// Extents in the order in which they are tried.
 struct window_list {
-    static constexpr u32 limit = 4;  ///< further ones are not used
+    static constexpr u32 limit = 8;  ///< further ones are not used
 
     u32 count = 0;
     extent extents[limit];
@@ -30,9 +30,9 @@ struct host_windows {
 
 /// Gives every resource an address, a multiple of its alignment, and every bridge windows that hold
 /// what is behind it. What may lie above 4 GiB goes there where all together does not fit below,
-/// the largest first. Where it still does not, fewer buses and then none get spare room for
-/// hotplug; then the largest BARs that are in the way are dropped. The same wishes get the same
-/// places.
+/// the largest first. Where it still does not, the largest reservations in the way are dropped;
+/// then fewer buses and then none get spare room for hotplug; then the largest BARs in the way are
+/// dropped. The same wishes get the same places.
 void plan(tree& devices, const host_windows& windows);
 
 }  // namespace mayfly::pci

@@ -11,8 +11,6 @@ namespace mayfly::pci {
 inline constexpr u32 hotplug_io = 0x1000;
 inline constexpr u32 hotplug_memory = 2 * mib >> page_shift;
 
-inline constexpr u32 most_spare = 1u << 30;
-
 /// Capabilities (PCI 3.0, 6.7): PCI Express, and QEMU's wishes (docs/pcie_pci_bridge.txt).
 inline constexpr u32 capability_express = 0x10;
 inline constexpr u32 capability_reservation = 0x01000009;
@@ -28,33 +26,34 @@ inline void note_port(resource* windows, u32 flags) {
         windows[0].spare = windows[1].spare = windows[2].spare = 0;
 }
 
-/// QEMU's wishes, at register `at`. The I/O window notes how many buses are to be kept. A size of
+/// QEMU's wishes, at register `at`. The I/O window notes how many buses are to be kept. A number of
 /// all ones is not set.
 template <configuration Config>
 void reserve(Config& config, u32 at, resource* windows) {
     constexpr u32 unset = ~0u;
     const u32 buses = config.read(at + 4);
-    if (buses < bus_limit)
-        windows[0].note = static_cast<u8>(buses);
+    if (buses != unset)
+        windows[0].note = static_cast<u8>(buses < bus_limit ? buses : bus_limit - 1);
     const auto keep = [&](u32 window, u32 size) {
-        if (size != unset)
-            windows[window].spare = size % most_spare;
+        if (size == unset)
+            return;
+        windows[window].spare = size < most_spare ? size : most_spare;
+        windows[window].is_reservation = true;
     };
     const auto pages = [&](u32 offset) {
         const u32 size = config.read(at + offset);
         return size == unset ? size : size >> page_shift;
     };
-    const u32 io = config.read(at + 8);
-    keep(0, io);
-    if (io == 0)  // has QEMU pass on none
-        windows[0].from = pool::none;
+    keep(0, config.read(at + 8));
     keep(1, pages(16));
     const u32 low = pages(20);
     keep(2, low);
     if (low != unset)
         windows[2].note |= note_low_spare;
-    else
-        keep(2, config.read(at + 24) >> page_shift | config.read(at + 28) << (32 - page_shift));
+    const u32 wide = config.read(at + 24), upper = config.read(at + 28);
+    if (low == unset && (wide & upper) != unset)
+        keep(2, upper >> page_shift != 0 ? most_spare
+                                         : wide >> page_shift | upper << (32 - page_shift));
 }
 
 /// Reads the capabilities of the bridge that `config` is at into its windows. Behind the last

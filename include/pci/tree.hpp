@@ -21,6 +21,9 @@ inline constexpr u32 reg_capabilities = 0x34;
 inline constexpr u32 reg_bridge_rom = 0x38;
 inline constexpr u32 reg_interrupt = 0x3c;
 
+/// In the command register: I/O, memory, SERR#.
+inline constexpr u32 decode = 1u << 0 | 1u << 1 | 1u << 8;
+
 inline constexpr u32 bus_limit = 256;
 
 /// Where a resource is looked for room.
@@ -37,6 +40,10 @@ inline constexpr u32 page_shift = 12;
 /// No memory is given at or above this: 8 TiB.
 inline constexpr u32 end_of_pages = 1u << 31;
 
+/// More finds no room anywhere, and this does not either: a MiB less than all addresses, so that 32
+/// bits hold what it is added to.
+inline constexpr u32 most_spare = end_of_pages - (mib >> page_shift);
+
 /// [begin, end), in bytes of I/O or pages of memory.
 struct extent {
     u32 begin;
@@ -52,7 +59,7 @@ inline constexpr u8 note_low_spare = 1u << 1;
 struct resource {
     u32 size;      ///< 0 for a window that is closed
     u32 address;   ///< what plan() gives; 0: none
-    u32 spare;     ///< window: room for what may come later, at most 1 << 30
+    u32 spare;     ///< window: room for what may come later, at most `most_spare`
     u16 function;  ///< bus in bits 15:8, device in 7:3, function in 2:0
     u8 reg;        ///< where in configuration space
     pool from;
@@ -61,13 +68,16 @@ struct resource {
     u8 note;         ///< I/O window: how many buses to keep; high window: as above
     bool is_window;  ///< of a bridge: io, low and high stand one behind the other
     bool is_io;
-    bool is_on_root;   ///< on a bus that no bridge leads to
-    bool is_wide;      ///< a register of 64 bits
-    bool may_be_high;  ///< may lie above 4 GiB
-    bool is_dropped;   ///< no room was found
+    bool is_on_root;      ///< on a bus that no bridge leads to
+    bool is_wide;         ///< a register of 64 bits
+    bool may_be_high;     ///< may lie above 4 GiB
+    bool is_reservation;  ///< window: the bridge says how much is to be spare
+    bool is_dropped;      ///< no room was found; of a window, for what is to be spare
 
     u32 bus() const { return function >> 8u; }
-    u64 bytes() const { return u64{size} << (is_io ? 0 : page_shift); }
+    /// For itself, or where it is a window, for its reservation.
+    u32 wanted() const { return !is_window ? size : is_reservation ? spare : 0; }
+    u64 bytes() const { return u64{wanted()} << (is_io ? 0 : page_shift); }
 };
 
 struct bus {

@@ -101,8 +101,10 @@ inline void grow(pci_devices& to, const std::function<u32()>& next) {
             if (parent[child] != number)
                 continue;
             auto* const windows_of = &to.add_bridge(number, 8 + child % 16, child);
-            for (u32 i = 0; i < 3; i++)
+            for (u32 i = 0; i < 3; i++) {
                 windows_of[i].spare = next() % 2 == 0 ? 0 : next() % (i == 0 ? 0x4000 : 0x8000);
+                windows_of[i].is_reservation = next() % 4 == 0;
+            }
             if (next() % 8 == 0)
                 windows_of[2].note = pci::note_low_spare;
         }
@@ -113,6 +115,51 @@ inline void grow(pci_devices& to, const std::function<u32()>& next) {
             above.last = std::max(above.last, to.found.buses[number].last);
         }
     }
+}
+
+/// Whether a BAR on a root bus fits between those that have an address there.
+inline bool has_gap_for(const pci::resource& bar, const pci::tree& devices,
+                        const pci::host_windows& host) {
+    const auto fits = [&](const pci::window_list& list) {
+        for (u32 i = 0; i < list.count; i++) {
+            u64 at = 0;
+            const auto align = [&](u64 from) { at = (from + bar.size - 1) & ~u64{bar.size - 1}; };
+            align(list.extents[i].begin);
+            for (bool moved = true; moved;) {
+                moved = false;
+                for (const auto& one : devices.resources()) {
+                    if (one.is_on_root && one.is_io == bar.is_io && one.address != 0 &&
+                        at < u64{one.address} + one.size && one.address < at + bar.size) {
+                        align(u64{one.address} + one.size);
+                        moved = true;
+                    }
+                }
+            }
+            if (at + bar.size <= list.extents[i].end)
+                return true;
+        }
+        return false;
+    };
+    if (bar.is_io)
+        return fits(host.io);
+    return fits(host.low) || (bar.may_be_high && fits(host.high));
+}
+
+/// What was dropped without need, as far as one can see; empty where nothing was.
+inline std::string needless_drop(const pci::tree& devices, const pci::host_windows& host) {
+    for (const bool io : {true, false}) {
+        const pci::resource* last = nullptr;
+        u32 dropped = 0;
+        for (const auto& one : devices.resources()) {
+            if (one.is_dropped && !one.is_window && one.is_io == io) {
+                last = &one;
+                dropped++;
+            }
+        }
+        if (dropped == 1 && last->is_on_root && has_gap_for(*last, devices, host))
+            return "resource " + std::to_string(last - devices.resources().begin()) + " had room";
+    }
+    return {};
 }
 
 /// What is wrong with the plan; empty where nothing is.
@@ -135,15 +182,11 @@ inline std::string fault_of(const pci::tree& devices, const pci::host_windows& h
     for (const auto& one : all) {
         const auto& bus = devices.buses[one.bus()];
         if (one.address == 0) {
-            // Nothing, or dropped, or in a window that is.
-            const bool is_behind_none =
-                !bus.is_root &&
-                devices.room[bus.windows + static_cast<u32>(one.from)].address == 0;
-            if (one.size != 0 && !one.is_dropped && one.from != pool::none && !is_behind_none)
+            if (one.size != 0 && one.from != pool::none)
                 return told(one) + "no address";
             continue;
         }
-        if (one.is_dropped || one.size == 0)
+        if (one.from == pool::none || one.size == 0)
             return told(one) + "an address of nothing";
         if ((one.address & ((1u << one.shift) - 1)) != 0)
             return told(one) + "not aligned";
@@ -163,8 +206,8 @@ inline std::string fault_of(const pci::tree& devices, const pci::host_windows& h
         if (!is_inside)
             return told(one) + "outside";
         // Root buses share the host's windows.
-        places.push_back({bus.is_root ? 0 : one.bus(), one.is_io, one.address,
-                          u64{one.address} + one.size});
+        places.push_back(
+            {bus.is_root ? 0 : one.bus(), one.is_io, one.address, u64{one.address} + one.size});
     }
     std::sort(places.begin(), places.end());
     for (usize i = 1; i < places.size(); i++) {

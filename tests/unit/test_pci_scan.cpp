@@ -7,6 +7,7 @@
 #include "fakes/fake_pci.hpp"
 #include "fakes/pci_trees.hpp"
 #include "pci/assign.hpp"
+#include "pci/complain.hpp"
 #include "unit/expect.hpp"
 
 namespace mayfly::test {
@@ -26,12 +27,13 @@ constexpr pci::host pc{hw::chipset::i440fx, 0};
 
 fake_pci::device virtio() {
     auto one = fake_pci::function(0x10001af4, 0x0200);
-    return one.bar(0x10, 0xffffffe1, 1)       // 32 ports
-        .bar(0x14, 0xfffff000, 0)             // a page
-        .bar(0x20, 0xffffc00c, 0xc)           // 16 KiB, 64 bits, prefetchable
-        .bar(0x24, 0xffffffff, 0)             // their upper half
-        .bar(0x30, 0xfffc0000, 0)             // ROM of 256 KiB
-        .set(0x3c, 0x0100);                   // pin A
+    return one
+        .bar(0x10, 0xffffffe1, 1)    // 32 ports
+        .bar(0x14, 0xfffff000, 0)    // a page
+        .bar(0x20, 0xffffc00c, 0xc)  // 16 KiB, 64 bits, prefetchable
+        .bar(0x24, 0xffffffff, 0)    // their upper half
+        .bar(0x30, 0xfffc0000, 0)    // ROM of 256 KiB
+        .set(0x3c, 0x0100);          // pin A
 }
 
 TEST(pci_scan, asks_every_bar) {
@@ -55,12 +57,12 @@ TEST(pci_scan, asks_every_bar) {
 TEST(pci_scan, takes_odd_bars) {
     fake_pci config;
     auto one = fake_pci::function(0x12345678, 0xff00);
-    one.bar(0x10, 0x0000ff01, 1)         // I/O without an upper half: 256 ports
-        .bar(0x14, 0xffffff80, 0)        // less than a page
-        .bar(0x18, 0x00000004, 4)        // 64 bits, of which only the upper half can be set:
-        .bar(0x1c, 0xffffff00, 0)        // 1 TiB
-        .bar(0x20, 0x00000001, 1)        // I/O of no size
-        .bar(0x24, 0xfff00004, 4);       // 64 bits without room for the upper half
+    one.bar(0x10, 0x0000ff01, 1)    // I/O without an upper half: 256 ports
+        .bar(0x14, 0xffffff80, 0)   // less than a page
+        .bar(0x18, 0x00000004, 4)   // 64 bits, of which only the upper half can be set:
+        .bar(0x1c, 0xffffff00, 0)   // 1 TiB
+        .bar(0x20, 0x00000001, 1)   // I/O of no size
+        .bar(0x24, 0xfff00004, 4);  // 64 bits without room for the upper half
     config.roots[0][slot(1)] = one;
     pci_devices devices(32);
     pci::scan(config, devices.found, q35);
@@ -141,15 +143,15 @@ TEST(pci_scan, keeps_what_a_port_reserves) {
     fake_pci config;
     auto port = fake_pci::bridge(0x000c1b36);
     port.set(0x34, 0x40)
-        .set(0x40, 0x01420010 | 0x48 << 8)   // PCI Express: a root port with a slot
-        .set(0x48, 0x01280009)               // QEMU's wishes
+        .set(0x40, 0x01420010 | 0x48 << 8)  // PCI Express: a root port with a slot
+        .set(0x48, 0x01280009)              // QEMU's wishes
         .set(0x4c, 3)
         .set(0x50, 0x2000)
         .set(0x54, 0)
         .set(0x58, 0x2000000)
         .set(0x5c, ~0u)
         .set(0x60, 0)
-        .set(0x64, 1);                       // 4 GiB
+        .set(0x64, 1);  // 4 GiB
     config.roots[0][slot(1)] = port;
     config.roots[0][slot(2)] = fake_pci::bridge(0x000c1b36);
     pci_devices devices(64);
@@ -163,6 +165,54 @@ TEST(pci_scan, keeps_what_a_port_reserves) {
     EXPECT_EQ(config.device_at(slot(2)).registers[0x18], 0x050500u);
     EXPECT_TRUE(devices.found.buses[1].has_one_slot);
     EXPECT_FALSE(devices.found.buses[5].has_one_slot);
+}
+
+TEST(pci_scan, takes_the_largest_reservations_for_more_than_there_is) {
+    fake_pci config;
+    config.roots[0][slot(1)] = fake_pci::bridge(0x000c1b36)
+                                   .set(0x34, 0x40)
+                                   .set(0x40, 0x01280009)
+                                   .set(0x44, 300)  // buses
+                                   .set(0x48, 0xffff0000)
+                                   .set(0x50, 0)
+                                   .set(0x54, ~0u)
+                                   .set(0x58, 0)
+                                   .set(0x5c, 0x1000);  // 16 TiB
+    pci_devices devices(64);
+    pci::scan(config, devices.found, q35);
+    const auto all = devices.found.resources();
+    EXPECT_EQ(all[0].spare, pci::most_spare);
+    EXPECT_EQ(all[1].spare, 0u);
+    EXPECT_EQ(all[2].spare, pci::most_spare);
+    for (const auto& one : all)
+        EXPECT_TRUE(one.is_reservation);
+    EXPECT_EQ(config.device_at(slot(1)).registers[0x18], 0x010100u);
+    std::vector<u32> said;
+    pci::complain(devices.found, [&](const char*, u32, u32 reg, u64 size) {
+        said.insert(said.end(), {reg, static_cast<u32>(size)});
+    });
+    EXPECT_EQ(said, (std::vector<u32>{0x18, 255}));
+}
+
+TEST(pci_scan, names_io_that_no_bridge_passes_on) {
+    fake_pci config;
+    auto bridge = fake_pci::bridge();
+    bridge.writable[0x1c] = 0;
+    bridge.behind[slot(3)] = fake_pci::function(0x100e8086, 0x0200).bar(0x10, 0xffffffc1, 1);
+    config.roots[0][slot(1)] = bridge;
+    pci_devices devices(64);
+    pci::scan(config, devices.found, q35);
+    const auto& bar = devices.found.on(devices.found.buses[1])[0];
+    EXPECT_EQ(bar.from, pool::none);
+    EXPECT_TRUE(bar.is_dropped);
+}
+
+TEST(pci_scan, has_functions_without_bars_decode) {
+    fake_pci config;
+    config.roots[0][slot(31)] = fake_pci::function(0x29188086, 0x0601);
+    pci_devices devices(64);
+    pci::scan(config, devices.found, q35);
+    EXPECT_EQ(config.device_at(slot(31)).registers[0x04], pci::decode);
 }
 
 TEST(pci_scan, keeps_spare_room_by_the_kind_of_port) {
@@ -321,8 +371,8 @@ TEST(pci_config, selects_a_register_once) {
     config.at(0x1f2);
     config.write(0x10, 0xffffffff);
     EXPECT_EQ(config.read(0x10), 0xfffff000u);
-    EXPECT_EQ(machine.log(), (access_log{"out32 0xcf8 0x8001f210", "out32 0xcfc 0xffffffff",
-                                         "in32 0xcfc"}));
+    EXPECT_EQ(machine.log(),
+              (access_log{"out32 0xcf8 0x8001f210", "out32 0xcfc 0xffffffff", "in32 0xcfc"}));
 }
 
 TEST(pci_config, goes_by_memory) {
