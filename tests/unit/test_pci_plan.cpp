@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "pci/plan.hpp"
 
+#include <ctime>
 #include <random>
 
 #include "fakes/pci_trees.hpp"
@@ -268,6 +269,35 @@ TEST(pci_plan, stays_below_the_last_page) {
     const auto host = windows_of_pc();
     pci::plan(devices.found, host);
     expect_sound(devices, host);
+}
+
+TEST(pci_plan, ends_soon_where_nothing_fits) {
+    // As many as the firmware has room for, each as large as all the room, and every reservation
+    // too.
+    constexpr u32 most = 2200, ports = 200;
+    pci_devices devices(most);
+    devices.add_bus(0, true);
+    for (u32 port = 1; port <= ports; port++) {
+        auto* const windows = &devices.add_bridge(0, port % 32, port);
+        for (u32 i = 0; i < 3; i++) {
+            windows[i].spare = pci::most_spare;
+            windows[i].is_reservation = true;
+        }
+    }
+    while (devices.found.count < most - ports)
+        devices.add(0, devices.found.count % 32, 0x10, pool::low, 18);
+    for (u32 port = 1; port <= ports; port++) {
+        devices.add_bus(port, false).windows = static_cast<u16>(3 * (port - 1));
+        devices.add(port, 0, 0x10, pool::io, 16);
+    }
+    const auto host = windows_of_pc();
+    const std::clock_t begin = std::clock();
+    pci::plan(devices.found, host);
+    // Seconds with the sanitizers, of which optimized code takes a tenth.
+    EXPECT_LT(std::clock() - begin, 20 * CLOCKS_PER_SEC);
+    expect_sound(devices, host);
+    for (const auto& one : devices.found.resources())
+        EXPECT_EQ(one.is_dropped, one.address == 0);
 }
 
 TEST(pci_plan, says_the_other_sentences) {
