@@ -39,36 +39,48 @@ u64 read_number(machine& pc, text name) {
     return load<u64>(content, 0);
 }
 
-u32 end_of_addresses(machine& pc) {
-    constexpr u32 most = 43;  // pci::end_of_pages
-    const u32 bits = hw::physical_address_bits(pc.hardware);
-    return 1u << ((bits < most ? bits : most) - pci::page_shift);
-}
-
 u32 largest(u32 first, u32 second) {
     return first > second ? first : second;
 }
 
-[[gnu::noinline]] u32 pages_or_all(u64 bytes) {
-    return bytes >> (pci::page_shift + 31) == 0 ? pages(bytes) : pci::end_of_pages;
+// Above 4 GiB all is counted in those: 32 bits hold what any CPU can address.
+
+u32 end_of_addresses(machine& pc) {
+    return 1u << (hw::physical_address_bits(pc.hardware) - 32);
+}
+
+/// The next multiple of 4 GiB.
+[[gnu::noinline]] u32 round_up(u64 bytes) {
+    constexpr u32 most = 1u << 20;  // of 52 bits
+    const u32 below = static_cast<u32>(bytes >> 32);
+    return static_cast<u32>(bytes) == 0 || below >= most ? below : below + 1;
+}
+
+void add_high(pci::host_windows& out, u32 begin, u32 end) {
+    constexpr u32 limit = pci::end_of_pages >> pci::high_shift;
+    out.high_base = begin & ~(limit - 1);
+    begin = largest(begin - out.high_base, 1);
+    end -= out.high_base;
+    out.high.add(begin << pci::high_shift, (end < limit ? end : limit) << pci::high_shift);
 }
 
 /// Behind all RAM and what may become RAM, up to what is reserved behind that.
-pci::extent find_high(machine& pc) {
-    u32 begin = pages_or_all(read_number(pc, "etc/reserved-memory-end"));
+void find_high(machine& pc, pci::host_windows& out) {
+    u32 begin = round_up(read_number(pc, "etc/reserved-memory-end"));
     u32 end = end_of_addresses(pc);
     for (u32 i = pc.map.parts(); i-- > 0;) {
         const range part = pc.map.part(i);
         const u32 type = static_cast<u32>(pc.map.type(i)) & ~tables::claimed;
         if (part.begin < four_gib || type == static_cast<u32>(memory_type::ram)) {
-            begin = largest(begin, pages_or_all(part.end));
+            begin = largest(begin, round_up(part.end));
             break;
         }
-        const u32 reserved = pages_or_all(part.begin);
+        const u32 reserved = static_cast<u32>(part.begin >> 32);
         if (type != 0 && reserved >= begin && reserved < end)
             end = reserved;
     }
-    return {align_up(largest(begin, pages(four_gib)), pages(gib)), end};
+    if (begin < end)
+        add_high(out, begin, end);
 }
 
 /// As QEMU's _CRS has them: on q35 also below ECAM. The last part below 4 GiB is tried first, as
@@ -80,9 +92,7 @@ void find_windows(machine& pc, pci::host_windows& out) {
     if (pc.bridge.kind == hw::chipset::no_pci) {
         const u32 end = end_of_addresses(pc);
         out.low.add(pages(microvm_low_begin), pages(microvm_ecam));
-        if (end < pci::end_of_pages)  // else it may lie where that does not reach
-            out.high.add(end - end / 4, end);
-        return;
+        return add_high(out, end - end / 4, end);
     }
     const u32 ram_end = largest(pages(pc.map.low_ram_end()), pages(hw::lowest_device_memory));
     u32 io_end = 0xa000, begin = ram_end;
@@ -96,8 +106,7 @@ void find_windows(machine& pc, pci::host_windows& out) {
     out.low.add(begin, last_part);
     if (pc.bridge.kind == hw::chipset::q35)
         out.low.add(ram_end, pages(hw::q35_ecam));
-    const pci::extent high = find_high(pc);
-    out.high.add(high.begin, high.end);
+    find_high(pc, out);
 }
 
 /// RAM for the time of the preparation: nothing of it is claimed. Empty where there is none.
@@ -148,7 +157,7 @@ void prepare_pci(machine& pc, const_bytes head, boot::payload_kind payload) {
     pci::scan(config, found, {kind, extra_roots});
     pci::plan(found, windows);
     pci::complain(found, warn);
-    pci::assign(config, found);
+    pci::assign(config, found, windows.high_base);
 }
 
 }  // namespace mayfly

@@ -19,36 +19,43 @@ inline u32 window_register(const resource& window) {
                       : (begin << page_shift >> 16 & 0xfff0) | (last << page_shift & 0xfff00000);
 }
 
+/// Bits 63:32 of an address: not 0 where it is above 4 GiB.
+inline u32 upper_half(u32 pages, u32 high_base) {
+    const u32 upper = pages >> high_shift;
+    return upper == 0 ? 0 : upper + high_base;
+}
+
 template <configuration Config>
-void assign_window(Config& config, const resource& window) {
+void assign_window(Config& config, const resource& window, u32 high_base) {
     config.write(window.reg, window_register(window));
     if (!window.is_wide)
         return;
     constexpr u32 upper_begin = 0x28, upper_last = 0x2c;
     const u32 last = window.address == 0 ? 0 : window.address + window.size - 1;
-    config.write(upper_begin, window.address >> (32 - page_shift));
-    config.write(upper_last, last >> (32 - page_shift));
+    config.write(upper_begin, upper_half(window.address, high_base));
+    config.write(upper_last, upper_half(last, high_base));
 }
 
 template <configuration Config>
-void assign_bar(Config& config, const resource& bar) {
+void assign_bar(Config& config, const resource& bar, u32 high_base) {
     config.write(bar.reg, bar.is_io ? bar.address : bar.address << page_shift);
     if (bar.is_wide)
-        config.write(bar.reg + 4u, bar.address >> (32 - page_shift));
+        config.write(bar.reg + 4u, upper_half(bar.address, high_base));
 }
 
-/// What plan() gave. A BAR that got nothing is 0, which QEMU does not decode.
+/// What plan() gave, and `high_base` of its windows. A BAR that got nothing is 0, which QEMU does
+/// not decode.
 template <configuration Config>
-void assign(Config& config, const tree& found) {
+void assign(Config& config, const tree& found, u32 high_base) {
     constexpr u32 master = 1u << 2;
     constexpr u32 pass_vga = 1u << 19;
     const auto all = found.resources();
     for (const resource* one = all.begin(); one != all.end(); one++) {
         config.at(one->function);
         if (one->is_window)
-            assign_window(config, *one);
+            assign_window(config, *one, high_base);
         else
-            assign_bar(config, *one);
+            assign_bar(config, *one, high_base);
         // Behind the last one there are zeros, which stand for the host bridge.
         if (one[1].function == one->function)
             continue;

@@ -24,8 +24,9 @@ struct window_list {
 /// Where the host bridge passes accesses on.
 struct host_windows {
     window_list io;
-    window_list low;   ///< memory below 4 GiB
-    window_list high;  ///< memory above 4 GiB
+    window_list low;    ///< memory below 4 GiB
+    window_list high;   ///< memory above 4 GiB, from `high_base` on
+    u32 high_base = 0;  ///< in units of 4 GiB, a multiple of 8 TiB
 };
 
 /// Gives every resource an address, a multiple of its alignment, and every bridge windows that hold

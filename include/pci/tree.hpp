@@ -37,8 +37,10 @@ enum class pool : u8 {
 /// I/O is counted in bytes, memory in pages: 32 bits do, and are half the code.
 inline constexpr u32 page_shift = 12;
 
-/// No memory is given at or above this: 8 TiB.
+/// No memory is planned at or above this: 8 TiB. What is above 4 GiB counts from a base that
+/// assign() adds.
 inline constexpr u32 end_of_pages = 1u << 31;
+inline constexpr u32 high_shift = 32 - page_shift;  ///< from units of 4 GiB to pages
 
 /// More finds no room anywhere, and this does not either: a MiB less than all addresses, so that 32
 /// bits hold what it is added to.

@@ -8,7 +8,7 @@ import pytest
 from harness import accesses, acpi, memory, mtree, paths, pci, pvh
 from harness.failure import check_complaint, complaint
 from harness.guest import booted, linux_like, write_kernel
-from harness.memory import FOUR_GIB
+from harness.memory import FOUR_GIB, GIB
 from harness.qemu import Qemu
 from harness.sentences import expect_sentence
 
@@ -297,12 +297,33 @@ def test_no_room_to_plan_in_is_said(tmp_path):
     assert ": no room below 4096 MiB " in second
 
 
-@pytest.mark.parametrize("end", [1 << 43, 1 << 44, (1 << 64) - 1])
-def test_nothing_is_put_where_the_end_of_memory_is_beyond_reach(tmp_path, end):
-    """Addresses are counted in 31 bits of pages: what lies beyond must not wrap to the RAM."""
+MANY_BITS = ["-cpu", "qemu64,phys-bits=46"]
+
+
+@pytest.mark.parametrize("end", [
+    (1 << 40) + (1 << 32), (1 << 43) - (1 << 32), 1 << 43, (1 << 43) + (1 << 32), 1 << 44,
+    (1 << 46) - (1 << 33)], ids=hex)
+def test_memory_ends_far_up(tmp_path, end):
+    """BARs at the root and behind a port, where 32 bits of pages do not reach."""
     reserved = tmp_path / "end"
     reserved.write_bytes(end.to_bytes(8, "little"))
-    args = [*FULL, *shared("4G", ""), "-cpu", "qemu64,phys-bits=46",
+    args = [*FULL, *root_ports(1), *shared("1G", ""), *shared("2G", ",bus=r0", first=1),
+            *MANY_BITS, "-fw_cfg", f"name=etc/reserved-memory-end,file={reserved}"]
+    with booted(tmp_path, "q35", args, words="buses") as guest:
+        tree = pci.Tree(guest.report)
+        ram_end = windows_of("q35", guest.report)[pci.LOW][0].begin
+        pci.check_places(tree, pci.host_windows("q35", ram_end, end, address_bits=46))
+        assert guest.vm.debug == ""
+        check_as_qemu_has_it(tree, guest.vm)
+        assert all(b.address >= end for _, b in tree.bars().values() if b.size >= GIB)
+
+
+@pytest.mark.parametrize("end", [1 << 46, (1 << 64) - 1], ids=hex)
+def test_nothing_is_put_where_memory_ends_beyond_the_cpu(tmp_path, end):
+    """What lies beyond must not wrap to the RAM."""
+    reserved = tmp_path / "end"
+    reserved.write_bytes(end.to_bytes(8, "little"))
+    args = [*FULL, *shared("4G", ""), *MANY_BITS,
             "-fw_cfg", f"name=etc/reserved-memory-end,file={reserved}"]
     tree, report, said = tree_of(tmp_path, "q35", args)
     missing, = tree.missing()
@@ -311,13 +332,13 @@ def test_nothing_is_put_where_the_end_of_memory_is_beyond_reach(tmp_path, end):
                           f"{0x10 + 4 * missing[1]:#x}, size 0x100000000)")
 
 
-def test_microvm_with_a_window_beyond_reach(tmp_path):
-    """Its window is the last quarter of all addresses; with many address bits nothing goes there."""
-    args = [*FULL, *shared("4G", ""), "-cpu", "qemu64,phys-bits=46"]
+def test_microvm_with_a_window_far_up(tmp_path):
+    """Its window is the last quarter of all addresses."""
+    args = [*FULL, *shared("4G", ""), *MANY_BITS]
     tree, _, said = tree_of(tmp_path, "microvm,pcie=on", args)
-    missing, = [key for key in tree.missing() if tree.bars()[key][1].kind != pci.IO]
-    expect_sentence(said, f"mayfly: pci: no room (function {missing[0]:#x}, register "
-                          f"{0x10 + 4 * missing[1]:#x}, size 0x100000000)")
+    no_io = {key for key, (_, bar) in tree.bars().items() if bar.kind == pci.IO}
+    pci.check_places(tree, pci.host_windows("microvm", 0, address_bits=46), no_io)
+    assert any(bar.address >= 3 << 44 for _, bar in tree.bars().values()) and said == ""
 
 
 @pytest.mark.parametrize("machine", ["pc", "q35"])

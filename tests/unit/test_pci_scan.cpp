@@ -334,7 +334,7 @@ TEST(pci_assign, writes_what_was_planned) {
     host.io.add(0xc000, 0x10000);
     host.low.add(0xc0000, 0xfec00);
     pci::plan(devices.found, host);
-    pci::assign(config, devices.found);
+    pci::assign(config, devices.found, 0);
     EXPECT_EQ(config.device_at(slot(3)).registers[0x04], 0x103u);
     EXPECT_EQ(config.device_at(slot(1)).registers[0x04], 0x107u);
     EXPECT_EQ(config.device_at(slot(1)).registers[0x1c], 0xc0c0u);
@@ -347,6 +347,31 @@ TEST(pci_assign, writes_what_was_planned) {
     EXPECT_EQ(config.device_at(0x100 | slot(2)).registers[0x30] & 1, 0u);  // the ROM stays off
 }
 
+TEST(pci_assign, adds_the_base_to_what_is_above_4_gib) {
+    for (const u32 base : {0u, 0x800u, 0x3000u}) {
+        fake_pci config;
+        auto& root = config.roots[0];
+        root[slot(1)] = fake_pci::bridge();
+        root[slot(1)].behind[slot(2)] = virtio();
+        root[slot(3)] = fake_pci::function(0x11111234, 0xff00).bar(0x10, 0xfffff000, 0);
+        pci_devices devices(64);
+        pci::scan(config, devices.found, q35);
+        for (auto& one : devices.found.resources()) {
+            if (one.from == pool::high && !one.is_window)
+                one.size = 1u << (one.shift = 20);  // has no room below
+        }
+        pci::host_windows host;
+        host.low.add(0xc0000, 0xfec00);
+        host.high.add(0x100000, 0x400000);
+        pci::plan(devices.found, host);
+        pci::assign(config, devices.found, base);
+        EXPECT_EQ(config.device_at(0x100 | slot(2)).registers[0x24], base + 1);
+        EXPECT_EQ(config.device_at(slot(1)).registers[0x28], base + 1);
+        EXPECT_EQ(config.device_at(slot(1)).registers[0x2c], base + 2);  // spare room
+        EXPECT_EQ(config.device_at(slot(3)).registers[0x10] >> 28, 0xcu);
+    }
+}
+
 TEST(pci_assign, opens_bridges_for_the_first_display) {
     fake_pci config;
     auto& root = config.roots[0];
@@ -357,7 +382,7 @@ TEST(pci_assign, opens_bridges_for_the_first_display) {
     pci_devices devices(64);
     pci::scan(config, devices.found, q35);
     pci::plan(devices.found, {});
-    pci::assign(config, devices.found);
+    pci::assign(config, devices.found, 0);
     EXPECT_EQ(config.device_at(slot(1)).registers[0x3c] >> 16, 8u);
     EXPECT_EQ(config.device_at(slot(2)).registers[0x3c] >> 16, 0u);
 }
