@@ -7,7 +7,7 @@ import pytest
 
 from . import hotplug
 from .boot import Boot
-from .hotplug import Cpu, Dimm, SharedMemory, VirtioMemory, network, nvme
+from .hotplug import Cpu, Dimm, VirtioMemory, network, nvme
 from .test_pci import FULL, devices
 
 WIDE = pytest.mark.wide
@@ -76,27 +76,3 @@ def test_hotplug(tmp_path, name, preparation):
     assert not found, "\n".join(found)
     assert not matching(OBJECTION, report)
     assert bool(matching(WINDOW_MOVED, report)) == (preparation == "lean" and bool(lean))
-
-
-def test_an_empty_bridge_needs_full(tmp_path):
-    """Linux opens no window of a conventional bridge for what may come: the README says so.
-
-    Where this fails, Linux has learnt it, and the limitation may go.
-    """
-    boot = Boot("cloud", "pc", arguments=(*ROOM, *BRIDGE))
-    report, failure, _ = hotplug.run(boot, behind_bridge(), tmp_path, tenths=30)
-    assert failure
-    assert len(matching(OBJECTION, report)) >= 2
-    assert not matching(WINDOW_MOVED, report)
-
-
-@pytest.mark.parametrize("preparation", [pytest.param("lean", marks=WIDE), "full"])
-def test_a_reservation_needs_full(tmp_path, preparation):
-    """Linux does not know of QEMU's pref64-reserve; prepared fully a BAR of 1 GiB has room later.
-    """
-    port = devices("pcie-root-port,id=port1,chassis=1,pref64-reserve=4G")
-    boot = Boot("cloud", "q35", arguments=(*ROOM, *port, *(FULL if preparation == "full" else ())))
-    report, failure, _ = hotplug.run(boot, [SharedMemory("port1")], tmp_path)
-    assert not failure, failure + report.text("dmesg")
-    assert bool(matching(OBJECTION, report)) == (preparation == "lean")
-    assert bool(matching(WINDOW_MOVED, report)) == (preparation == "lean")
