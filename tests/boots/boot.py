@@ -161,21 +161,25 @@ def command_line(boot):
     return " ".join(filter(None, [COMMAND_LINE, end, *needed, boot.append]))
 
 
+def hardware_arguments(boot, folder):
+    """QEMU's arguments for memory, CPUs and devices."""
+    # `arguments` before the devices, which may sit behind what these add.
+    arguments = ["-m", boot.memory_mib, "-smp", boot.cpus, *boot.arguments]
+    for device in boot.devices:
+        arguments += device.arguments(folder)
+    return arguments
+
+
 def qemu_arguments(boot, folder):
     """QEMU's arguments for all but the machine, the accelerator and the firmware."""
-    arguments = ["-m", boot.memory_mib, "-smp", boot.cpus]
-    arguments += [] if boot.reboots else ["-no-reboot"]
+    arguments = [] if boot.reboots else ["-no-reboot"]
     arguments += ["-kernel", kernel_file(boot), "-initrd", make_initrd(boot, folder)]
     arguments += ["-append", command_line(boot)]
     if boot.smbios_value:
         arguments += ["-smbios", f"type=11,value={boot.smbios_value}"]
     if boot.device_tree:
         arguments += ["-dtb", device_tree(folder)]
-    # Before the devices, which may sit behind what these add.
-    arguments += boot.arguments
-    for device in boot.devices:
-        arguments += device.arguments(folder)
-    return arguments
+    return arguments + hardware_arguments(boot, folder)
 
 
 def read_report(serial, seconds, debug=""):

@@ -84,6 +84,15 @@ keep_setup_data() {
     done
 }
 
+# PCI as it is now: each function's first 16 registers, and what Linux takes its places to be.
+keep_pci() {
+    for device in /sys/bus/pci/devices/*; do
+        [ -e "$device" ] || continue
+        head -c 64 "$device/config" >"/report/pci_config.${device##*/}"
+        keep "$device/resource" "pci_resource.${device##*/}"
+    done
+}
+
 report() {
     dmesg -r >/report/dmesg
     uname -sr >/report/uname
@@ -96,6 +105,7 @@ report() {
     ls /sys/firmware/acpi/tables >/report/acpi_tables 2>/dev/null
     cat /sys/class/dmi/id/bios_v* >/report/bios 2>/dev/null
     keep_setup_data
+    keep_pci
     echo '@@ report begins'
     tar -c -C /report . | gzip -c | base64
     echo '@@ report ends'

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from harness import coverage
+from harness import coverage, guest, pci
 from harness.paths import ROOT
 
 IMAGE_SIZE = 65536
@@ -152,13 +152,28 @@ def test_tidy():
         "-nostdinc++", f"-I{ROOT}/include", cwd=ROOT, env={**os.environ})
 
 
+def is_prepared(folder, machine, firmware, args=()) -> bool:
+    """Whether all BARs that a Linux finds have places; none has where not."""
+    args = ["-device", "virtio-rng-pci", *args]
+    found = pci.Tree(guest.boot(folder, machine, args, words="buses", firmware=firmware))
+    missing = found.missing()
+    assert missing in (set(), set(found.bars())), missing
+    return not missing
+
+
 def test_image_that_prepares_everything(tmp_path):
-    """PREPARE=full changes the image, and back; another word is refused."""
-    lean = (ROOT / "build/fw.bin").read_bytes()
-    full = build_copy(tmp_path, "PREPARE=full")
-    assert full != lean and len(full) == IMAGE_SIZE
+    """PREPARE=full changes the image, what Linux finds, and back; another word is refused."""
+    lean = ROOT / "build/fw.bin"
+    image = build_copy(tmp_path, "PREPARE=full")
+    assert image != lean.read_bytes() and len(image) == IMAGE_SIZE
+    full = tmp_path / "build/fw.bin"
+    asked = ("-fw_cfg", "name=opt/org.mayfly/prepare,string=lean")
+    for machine in ("pc", "q35"):
+        assert is_prepared(tmp_path, machine, full)
+        assert not is_prepared(tmp_path, machine, full, asked)
+        assert not is_prepared(tmp_path, machine, lean)
     run("make", "-C", str(tmp_path), "build/fw.bin")
-    assert (tmp_path / "build/fw.bin").read_bytes() == lean
+    assert full.read_bytes() == lean.read_bytes()
     result = subprocess.run(["make", "-C", str(tmp_path), "PREPARE=most"], capture_output=True,
                             text=True, check=False)
     assert result.returncode != 0 and 'PREPARE is lean or full, not "most"' in result.stderr
