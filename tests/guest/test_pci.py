@@ -180,11 +180,32 @@ def test_topology(tmp_path, machine, name):
         check(tree, machine, guest.report)
         check_as_qemu_has_it(tree, guest.vm)
         mtree.check_mapped(tree, guest.vm)
+        mtree.check_outside_hotplug(tree, guest.vm)
         acpi.check(guest.report)
         pci.check_declared(tree, acpi.table(guest.report, "DSDT").data)
         assert guest.vm.debug == ""
     theirs, _, _ = tree_of(tmp_path, machine, args, firmware=paths.SEABIOS)
     pci.check_coverage(tree, theirs)
+
+
+DIMM = ["-object", "memory-backend-ram,id=d,size=1G,reserve=off", "-device", "pc-dimm,memdev=d"]
+
+
+@pytest.mark.parametrize("machine", ["pc", "q35"])
+@pytest.mark.parametrize("most, more", [
+    (16, shared("4G", "", "")), (64, shared("32G", "")), (16, [*DIMM, *shared("4G", "")]),
+    (16, [*devices("pci-bridge,id=b,chassis_nr=1"), *shared("4G", ",bus=b,addr=1")])],
+    ids=["4 GiB", "32 GiB", "4 GiB and a DIMM", "4 GiB behind a bridge"])
+def test_nothing_is_put_where_memory_may_be_plugged_in(tmp_path, machine, most, more):
+    """High BARs begin where etc/reserved-memory-end says: the guest's map has none of the slots."""
+    args = [*FULL, "-m", f"1G,slots=4,maxmem={most}G", *more]
+    with booted(tmp_path, machine, args, words="buses") as guest:
+        tree = pci.Tree(guest.report)
+        assert mtree.hotplug_window(guest.vm).size >= most - 1 << 30
+        assert any(used.begin >= FOUR_GIB for _, used in pci.memory_used(tree))
+        mtree.check_outside_hotplug(tree, guest.vm)
+        check(tree, machine, guest.report)
+        assert guest.vm.debug == ""
 
 
 def test_reservations(tmp_path):

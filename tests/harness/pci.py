@@ -205,6 +205,14 @@ def check_places(tree: Tree, host: dict[str, list[Range]],
                    if io == is_io and tree.bridge_of(bus) is None for p in pieces])
 
 
+def memory_used(tree: Tree) -> list[tuple[str, Range]]:
+    """Every BAR and every bridge's window in memory that is anywhere, by name."""
+    bars = [(f"{f} BAR {bar.number}", bar.range) for f, bar in tree.bars().values()
+            if bar.kind != IO and bar.address != 0]
+    return bars + [(f"{f} {kind}", window) for f in tree.functions if f.is_bridge
+                   for kind, window in f.windows().items() if kind != IO]
+
+
 def expected_line(tree: Tree, machine: str, function: Function) -> int:
     """The interrupt of a function's pin, with the routes 10, 10, 11, 11."""
     turn = function.interrupt[1] - 1
