@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from harness import accesses, acpi, memory, mtree, paths, pci, pvh
+from harness import accesses, acpi, memory, mtree, paths, pci, pci_tables, pvh
 from harness.failure import check_complaint, complaint
 from harness.guest import booted, linux_like, write_kernel
 from harness.memory import FOUR_GIB
@@ -52,6 +52,12 @@ SWITCH = devices("pcie-root-port,id=r0,chassis=1", "x3130-upstream,id=u,bus=r0",
                  *(f"xio3130-downstream,id=d{i},bus=u,chassis={i + 2},addr={i}" for i in range(4)),
                  "virtio-net-pci,bus=d0", "virtio-rng-pci,bus=d3")
 
+# An IOMMU's table names buses: behind a switch, a conventional bridge and an extra root.
+EXPRESS_BUSES = [*SWITCH[1::2], "pci-bridge,id=b,chassis_nr=7", "e1000,bus=b,addr=3",
+                 "pcie-root-port,id=p,chassis=8,bus-reserve=2",
+                 "pxb-pcie,id=x,bus_nr=64,bus=pcie.0", "pcie-root-port,id=q,bus=x,chassis=9",
+                 "virtio-rng-pci,bus=q"]
+
 # One of each kind that QEMU 7.2 starts without a backend; what is left out in
 # test_pci_random.py is left out here too.
 EVERYTHING = """
@@ -65,6 +71,8 @@ EVERYTHING = """
 EVERY_DEVICE = devices(
     "pci-bridge,id=b1,chassis_nr=1", "pci-bridge,id=b2,chassis_nr=2,bus=b1,addr=1f",
     *(f"{name},bus=b{1 + i // 25},addr={1 + i % 25:x}" for i, name in enumerate(EVERYTHING)))
+
+ERST = ["-object", "memory-backend-ram,id=e,size=64K", "-device"]
 
 BOTH = {
     "everything": EVERY_DEVICE,
@@ -87,9 +95,18 @@ BOTH = {
     "BAR of 4 GiB behind a bridge": [*devices("pci-bridge,id=b,chassis_nr=1"),
                                      *shared("4G", ",bus=b,addr=1")],
     "edu and test device": devices("edu", "pci-testdev"),
+    "ERST": [*ERST, "acpi-erst,memdev=e"],
+    "ERST behind bridges": [*devices("pci-bridge,id=b,chassis_nr=1",
+                                     "pci-bridge,id=c,bus=b,chassis_nr=2,addr=1"),
+                            *ERST, "acpi-erst,memdev=e,bus=c,addr=3"],
+    "virtio-iommu": devices("virtio-iommu-pci", *VIRTIO),
+    "virtio-iommu and bridges": devices("virtio-iommu-pci", *NESTED[1::2]),
 }
 PC = {
     "pxb": devices("pxb,id=x,bus_nr=64", "virtio-net-pci,bus=x", "e1000,bus=x"),
+    "virtio-iommu and pxb": devices(
+        "virtio-iommu-pci", "pxb,id=x,bus_nr=64", "pci-bridge,id=b,chassis_nr=1",
+        "pci-bridge,id=c,chassis_nr=2,bus=x,addr=1", "virtio-net-pci,bus=c,addr=1"),
     "two pxb with NUMA": [*NUMA, *devices(
         "VGA,bus=pci.0", "pxb,id=x,bus_nr=64,numa_node=0,bus=pci.0",
         "pxb,id=y,bus_nr=128,numa_node=1,bus=pci.0", "virtio-net-pci,bus=x",
@@ -118,7 +135,8 @@ Q35 = {
     "legacy device on a port": [*root_ports(1), *devices("e1000,bus=r0")],
     "intel-iommu": devices("intel-iommu", *VIRTIO),
     "amd-iommu": devices("amd-iommu", *VIRTIO),
-    "virtio-iommu": devices("virtio-iommu-pci", *VIRTIO),
+    **{f"{name} and buses": devices(name, *EXPRESS_BUSES)
+       for name in ("intel-iommu", "amd-iommu", "virtio-iommu-pci")},
     "much RAM": ["-m", "3G", *devices(*VIRTIO)],
 }
 TOPOLOGIES = [(machine, name) for machine, more in (("pc", PC), ("q35", Q35))
@@ -182,7 +200,7 @@ def test_topology(tmp_path, machine, name):
         mtree.check_mapped(tree, guest.vm)
         mtree.check_outside_hotplug(tree, guest.vm)
         acpi.check(guest.report)
-        pci.check_declared(tree, acpi.table(guest.report, "DSDT").data)
+        pci_tables.check(tree, guest.report)
         assert guest.vm.debug == ""
     theirs, _, _ = tree_of(tmp_path, machine, args, firmware=paths.SEABIOS)
     pci.check_coverage(tree, theirs)
