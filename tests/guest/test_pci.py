@@ -204,6 +204,7 @@ def test_topology(tmp_path, machine, name):
         assert guest.vm.debug == ""
     theirs, _, _ = tree_of(tmp_path, machine, args, firmware=paths.SEABIOS)
     pci.check_coverage(tree, theirs)
+    pci.check_lines(tree, theirs, machine)
 
 
 DIMM = ["-object", "memory-backend-ram,id=d,size=1G,reserve=off", "-device", "pc-dimm,memdev=d"]
