@@ -128,6 +128,16 @@ BOTH = {
                                  *shared("32G", ",bus=b,addr=2", "", first=2),
                                  *shared("64G", "", ",bus=b,addr=3", first=4)],
     "BAR of 64 GiB and 37 address bits": [*shared("64G", ""), "-cpu", "qemu64,phys-bits=37"],
+    "bridge with io-reserve=0": devices(
+        "pci-bridge,id=b,chassis_nr=1,io-reserve=0", "e1000,bus=b,addr=1"),
+    "bridge with reservations": devices(
+        "pci-bridge,id=b,chassis_nr=1,io-reserve=8K,mem-reserve=8M,pref64-reserve=256M",
+        "pci-bridge,id=c,bus=b,chassis_nr=2,addr=1,mem-reserve=0,pref32-reserve=4M",
+        "VGA,bus=c,addr=1", "rtl8139,bus=b,addr=2"),
+    "persistent and pluggable memory": [
+        "-m", "1G,slots=4,maxmem=16G", "-object", "memory-backend-ram,id=p,size=1G,reserve=off",
+        "-object", "memory-backend-ram,id=q,size=1G,reserve=off",
+        *devices("virtio-pmem-pci,memdev=p", "virtio-mem-pci,memdev=q"), *shared("4G", "")],
     "pins behind bridges": devices(
         "pci-bridge,id=b1,chassis_nr=1,addr=13", "pci-bridge,id=b2,chassis_nr=2,bus=b1,addr=2",
         *(f"ich9-usb-uhci{1 + i % 6},bus=b{1 + i % 2},addr={3 + i // 4:x}.{i % 4}"
@@ -262,6 +272,7 @@ def test_topology(tmp_path, machine, name):
         pci_tables.check(tree, guest.report)
         assert guest.vm.debug == ""
     theirs, _, _ = tree_of(tmp_path, machine, args, firmware=paths.SEABIOS)
+    assert tree.bars().keys() == theirs.bars().keys(), "the same functions on the same buses"
     pci.check_coverage(tree, theirs)
     pci.check_lines(tree, theirs, machine)
 

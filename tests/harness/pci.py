@@ -180,7 +180,9 @@ def _disjoint(pieces: list[tuple[str, Range]]) -> None:
 def check_places(tree: Tree, host: dict[str, list[Range]],
                  without: set[tuple[int, int]] = frozenset()) -> None:
     """Everything but `without` has an address, aligned, its own, and reached; `host` says where."""
-    assert tree.missing() == set(without)
+    bars = tree.bars()
+    assert tree.missing() == set(without), (
+        [f"{bars[key][0]} {bars[key][1]}" for key in tree.missing() ^ set(without)])
     by_bus: dict[tuple[int, bool], list[tuple[str, Range]]] = {}
     for f, bar in tree.bars().values():
         if bar.address == 0:
@@ -257,14 +259,21 @@ def check_lines(tree: Tree, other: Tree, machine: str) -> None:
     assert compared > 0
 
 
-def check_coverage(tree: Tree, other: Tree) -> None:
-    """Whatever another firmware gave an address on the same machine has one, of the same size."""
-    ours, theirs = tree.bars(), other.bars()
-    assert ours.keys() == theirs.keys(), "the same functions on the same buses"
-    for key, (function, bar) in theirs.items():
-        mine = ours[key][1]
-        assert (mine.kind, mine.size) == (bar.kind, bar.size), f"{function} {bar}"
-        assert mine.address != 0 or bar.address == 0, f"{function} {bar} has none of ours"
+def check_coverage(tree: Tree, other: Tree,
+                   without: set[tuple[int, int]] = frozenset()) -> None:
+    """What another firmware gave an address here has one, of the same size, but for `without`."""
+    ours = {path_of(tree, f): f for f in tree.functions}
+    for their in other.functions:
+        function = ours.get(path_of(other, their))
+        assert function is not None, f"{their} is not found"
+        assert function.registers[0] == their.registers[0], f"{function} is another"
+        bars = {bar.number: bar for bar in function.bars}
+        assert bars.keys() == {bar.number for bar in their.bars}, function
+        for bar in their.bars:
+            mine = bars[bar.number]
+            assert (mine.kind, mine.size) == (bar.kind, bar.size), f"{function} {bar}"
+            is_placed = mine.address != 0 or (function.number, bar.number) in without
+            assert is_placed or bar.address == 0, f"{function} {bar} has none of ours"
 
 
 def host_windows(machine: str, low_ram_end: int, high_begin: int = FOUR_GIB,
