@@ -55,6 +55,8 @@ SWITCH = devices("pcie-root-port,id=r0,chassis=1", "x3130-upstream,id=u,bus=r0",
 # An IOMMU's table names buses: behind a switch, a conventional bridge and an extra root.
 EXPRESS_BUSES = [*SWITCH[1::2], "pci-bridge,id=b,chassis_nr=7", "e1000,bus=b,addr=3",
                  "pcie-root-port,id=p,chassis=8,bus-reserve=2",
+                 "pcie-root-port,id=s,chassis=10", "pcie-pci-bridge,id=t,bus=s",
+                 "e1000,bus=t,addr=1",
                  "pxb-pcie,id=x,bus_nr=64,bus=pcie.0", "pcie-root-port,id=q,bus=x,chassis=9",
                  "virtio-rng-pci,bus=q"]
 

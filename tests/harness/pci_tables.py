@@ -13,6 +13,7 @@ from .pci import IO, LOW, Function, Tree
 
 BUSES = "buses"
 ERST_FUNCTION, VIRTIO_IOMMU, AMD_IOMMU = 0x00121B36, 0x10571AF4, 0x00081022
+PCIE_TO_PCI = 0x000E1B36
 IO_APIC_BUS = 0xFF  # by DMAR; no bridge may have it
 
 
@@ -144,7 +145,9 @@ def check_ivrs(tree: Tree, data: bytes) -> None:
     """Each function is named, or is on a bus that is: all buses behind a bridge, just those."""
     select, begin_range, end_range, alias_range = 2, 3, 4, 0x43
     functions = {f.number for f in tree.functions}
-    bridges = {(f.buses[0] << 8, f.buses[-1] << 8 | 0xFF): f.number
+    # Behind PCIe-to-PCI bridges requests come from the bus behind, else from the bridge.
+    bridges = {(f.buses[0] << 8, f.buses[-1] << 8 | 0xFF):
+               f.buses[0] << 8 if f.registers[0] == PCIE_TO_PCI else f.number
                for f in tree.functions if f.is_bridge}
     assert struct.unpack_from("<H", data, 52)[0] == _with_identity(tree, AMD_IOMMU).number
     named = set()
@@ -156,9 +159,9 @@ def check_ivrs(tree: Tree, data: bytes) -> None:
         elif kind in (begin_range, alias_range):
             first, alias = number, other
         elif kind == end_range:
-            bridge = bridges.get((first, number))
-            assert bridge is not None, f"no bridge leads to {first:#x} to {number:#x}"
-            assert alias in (None, bridge), f"{first:#x} to {number:#x} appear as {alias:#x}"
+            source = bridges.get((first, number))
+            assert source is not None, f"no bridge leads to {first:#x} to {number:#x}"
+            assert alias in (None, source), f"{first:#x} to {number:#x} appear as {alias:#x}"
             named.update(range(first, number + 1))
     assert functions <= named, f"not named: {[hex(f) for f in functions - named]}"
 
