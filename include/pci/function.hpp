@@ -61,7 +61,7 @@ class function_scanner {
         if (header == 0) {
             add_bars(here, 6, reg_rom);
         } else if (header == 1) {
-            write(reg_buses, 0x00ff00);  // secondary 255 to 0: no bus
+            write(reg_buses, 0);  // no bus: 0 is the root's
             add_bars(here, 2, reg_bridge_rom);
             add_windows(here, identity);
         }

@@ -26,6 +26,17 @@ inline void note_port(resource* windows, u32 flags) {
         windows[0].spare = windows[1].spare = windows[2].spare = 0;
 }
 
+/// Whether the bridge can be told to pass on I/O: a port that reserves none cannot, and has an I/O
+/// window all the same.
+template <configuration Config>
+bool passes_io(Config& config) {
+    constexpr u32 io = 1;
+    config.write(reg_command, io);
+    const bool can = (config.read(reg_command) & io) != 0;
+    config.write(reg_command, 0);
+    return can;
+}
+
 /// QEMU's wishes, at register `at`. The I/O window notes how many buses are to be kept. A number of
 /// all ones is not set.
 template <configuration Config>
@@ -44,7 +55,10 @@ void reserve(Config& config, u32 at, resource* windows) {
         const u32 size = config.read(at + offset);
         return size == unset ? size : size >> page_shift;
     };
-    keep(0, config.read(at + 8));
+    const u32 io = config.read(at + 8);
+    keep(0, io);
+    if (io == 0 && !passes_io(config))
+        windows[0].from = pool::none;
     keep(1, pages(16));
     const u32 low = pages(20);
     keep(2, low);

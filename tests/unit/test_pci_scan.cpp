@@ -132,7 +132,7 @@ TEST(pci_scan, ends_where_numbers_do) {
     pci_devices devices(64);
     pci::scan(config, devices.found, {hw::chipset::i440fx, 1});
     EXPECT_EQ(root[slot(2)].registers[0x18], 0x020200u);
-    EXPECT_EQ(root[slot(3)].registers[0x18], 0x00ff00u);  // no bus
+    EXPECT_EQ(root[slot(3)].registers[0x18], 0u);  // no bus
     u32 unnumbered = 0;
     for (const auto& one : devices.found.resources())
         unnumbered += one.is_window && one.child == 0 ? 1 : 0;
@@ -205,6 +205,19 @@ TEST(pci_scan, names_io_that_no_bridge_passes_on) {
     const auto& bar = devices.found.on(devices.found.buses[1])[0];
     EXPECT_EQ(bar.from, pool::none);
     EXPECT_TRUE(bar.is_dropped);
+}
+
+TEST(pci_scan, closes_io_only_where_a_bridge_cannot_pass_it_on) {
+    for (const bool can : {true, false}) {
+        fake_pci config;
+        auto bridge = fake_pci::bridge(0x000c1b36).set(0x34, 0x40).set(0x40, 0x01280009);
+        bridge.writable[0x04] = can ? 0x107 : 0x106;  // io-reserve=0 of a pci-bridge, of a port
+        config.roots[0][slot(1)] = bridge;
+        pci_devices devices(64);
+        pci::scan(config, devices.found, q35);
+        EXPECT_EQ(devices.found.room[0].from, can ? pool::io : pool::none);
+        EXPECT_EQ(config.device_at(slot(1)).registers[0x04], 0u);
+    }
 }
 
 TEST(pci_scan, has_functions_without_bars_decode) {
