@@ -6,6 +6,8 @@ namespace {
 
 constexpr u8 io_window_shift = 12;
 constexpr u8 memory_window_shift = 20 - page_shift;
+/// What is to lie below 4 GiB does not where it has no chance to.
+constexpr u32 too_large_for_low = 1u << (31 - page_shift);
 
 /// Of a number that is not 0.
 u8 highest_bit(u32 value) {
@@ -104,10 +106,9 @@ class planner {
         const u8 unit = which == pool::io ? io_window_shift : memory_window_shift;
         u8 shift = unit;
         u32 size = inside.left.extents[0].begin;
-        window.may_be_high = which == pool::high;
+        bool is_wanted_low = false;
         if (window.child < spared && window.spare != 0 && !window.is_dropped) {
-            if ((window.note & note_low_spare) != 0)
-                window.may_be_high = false;
+            is_wanted_low = (window.note & note_low_spare) != 0;
             // A link has one device; a bus takes one more.
             if (which != pool::io && !behind.has_one_slot)
                 size += window.spare;
@@ -120,8 +121,10 @@ class planner {
         window.shift = inside.shift > shift ? inside.shift : shift;
         for (const auto& one : among) {
             if (one.from == which && one.size != 0 && !one.may_be_high)
-                window.may_be_high = false;
+                is_wanted_low = true;
         }
+        window.may_be_high =
+            which == pool::high && (!is_wanted_low || window.size >= too_large_for_low);
     }
 
     /// Every window, the innermost first: those have the higher numbers.

@@ -184,6 +184,25 @@ TEST(pci_plan, keeps_a_reservation_above_4_gib_when_there_is_no_room_below) {
     expect_sound(devices, host);
 }
 
+TEST(pci_plan, keeps_what_is_wanted_low_above_4_gib_beside_what_is_too_large) {
+    for (const u8 shift : {u8{8}, u8{20}}) {  // 1 MiB, 4 GiB
+        pci_devices devices(64);
+        devices.add_bus(0, true);
+        auto& window = (&devices.add_bridge(0, 1, 1))[2];
+        window.spare = 1u << 10;
+        window.is_reservation = true;
+        window.note = pci::note_low_spare;
+        devices.add_bus(1, false).windows = 0;
+        const auto& bar = devices.add(1, 0, 0x18, pool::high, shift);
+        auto host = windows_of_pc();
+        pci::plan(devices.found, host);
+        EXPECT_EQ(window.size, bar.size + window.spare);
+        EXPECT_EQ(window.address >= four_gib_in_pages, shift == 20);
+        EXPECT_FALSE(window.is_dropped);
+        expect_sound(devices, host);
+    }
+}
+
 TEST(pci_plan, drops_the_reservation_of_a_bridge_behind_a_bridge) {
     pci_devices devices(64);
     devices.add_bus(0, true);
