@@ -61,6 +61,14 @@ class planner {
         }
     }
 
+    /// What would take the place of others until it goes.
+    void drop_what_never_fits() {
+        for (auto& one : devices_.resources()) {
+            if (!one.is_window && one.from != pool::none && !has_room_alone(one))
+                drop(one);
+        }
+    }
+
     /// From places in windows to addresses, parents first.
     void add_up() {
         for (auto& one : devices_.resources()) {
@@ -173,6 +181,17 @@ class planner {
         return true;
     }
 
+    bool has_room_alone(resource one) const {
+        return rooms{one.is_io ? windows_.io : windows_.low}.give(one) ||
+               (one.from == pool::high && rooms{windows_.high}.give(one));
+    }
+
+    static void drop(resource& one) {
+        one.is_dropped = true;
+        if (!one.is_window)  // which stays for what is there
+            one.from = pool::none;
+    }
+
     /// What takes the room of the host bridge that it lies in: itself, or a window.
     const resource& outermost(const resource& one) const {
         const resource* at = &one;
@@ -197,9 +216,7 @@ class planner {
         }
         if (largest == nullptr)
             return false;
-        largest->is_dropped = true;
-        if (!reservation)
-            largest->from = pool::none;
+        drop(*largest);
         return true;
     }
 
@@ -221,6 +238,7 @@ class planner {
 
 void plan(tree& devices, const host_windows& windows) {
     planner all(devices, windows);
+    all.drop_what_never_fits();
     all.find_room(pool::io);
     all.find_room(pool::low);
     all.add_up();
