@@ -11,18 +11,17 @@ namespace mayfly {
 using abi::fw_cfg_key;
 
 void boot_multiboot(machine& pc) {
-    const u32 block = pc.config.read_u32(fw_cfg_key::kernel_address);
-    const u32 size = pc.config.read_u32(fw_cfg_key::kernel_size);
     const u32 entry = pc.config.read_u32(fw_cfg_key::kernel_entry);
-    pc.map.claim_payload({block, u64{block} + size});
+    const tables::range block = claim_extent(pc);
+    const u32 begin = static_cast<u32>(block.begin), size = static_cast<u32>(block.size());
     const auto acpi = make_tables(pc);
     mark(pc, step::loading);
-    pc.config.read_item_to(fw_cfg_key::kernel_data, block, size);
+    pc.config.read_item_to(fw_cfg_key::kernel_data, begin, size);
     auto& info = pc.work.take<abi::multiboot_info>();
     pc.config.read_item_to(fw_cfg_key::initrd_data, pc.work.address_of(&info), sizeof info);
     mark(pc, step::loaded);
     boot::add_memory(info, pc.map, pc.work);
-    log(pc, sentences::log_multiboot, entry, block, size);
+    log(pc, sentences::log_multiboot, entry, begin, size);
     publish_timeline(pc, acpi, entry_mark::multiboot);
     boot::enter(entry, 0, pc.work.address_of(&info));
 }

@@ -12,6 +12,14 @@ bytes read_file(machine& pc, text name, hw::file file) {
     return content;
 }
 
+tables::range claim_extent(machine& pc) {
+    const u32 begin = pc.config.read_u32(abi::fw_cfg_key::kernel_address);
+    const tables::range extent{begin,
+                               u64{begin} + pc.config.read_u32(abi::fw_cfg_key::kernel_size)};
+    pc.map.claim_payload(extent);
+    return extent;
+}
+
 command_line read_command_line(machine& pc, u32 limit, u32 zeros) {
     const u32 capacity = (limit < most_characters ? limit : most_characters) + 1;
     const u32 zeros_at = align_up(capacity, 16u);

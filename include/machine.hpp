@@ -81,6 +81,10 @@ void publish_timeline(machine& pc, const tables::acpi_tables& acpi, entry_mark k
 /// A whole file of fw_cfg in the work area; stops where it does not fit.
 bytes read_file(machine& pc, text name, hw::file file);
 
+/// Takes the RAM from the first byte of the image that QEMU has unpacked to its last, and returns
+/// where that is; stops where it is not RAM, or ours. Not for a bzImage.
+tables::range claim_extent(machine& pc);
+
 /// Goes on where the guest wants to, if an INIT came with a shutdown code of it.
 void honour_shutdown_code(machine& pc);
 

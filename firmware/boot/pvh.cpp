@@ -2,8 +2,6 @@
 #include "boot/pvh.hpp"
 
 #include "abi/elf.hpp"
-#include "core/fault.hpp"
-#include "core/sentences.hpp"
 
 namespace mayfly::boot {
 namespace {
@@ -39,7 +37,7 @@ struct segment {
     u64 memory_size;
 };
 
-/// The program headers of an ELF's first bytes; stops where they are not all there.
+/// The program headers of an ELF's first bytes; none where they are not all there.
 class program_headers {
   public:
     explicit program_headers(const_bytes head)
@@ -53,7 +51,7 @@ class program_headers {
         table_ = static_cast<u32>(table);
         if (stride_ < layout_.entry || size == 0 || table >> 32 != 0 ||
             !head.contains(table_, size))
-            fail_wide(sentences::elf_header, table, size);
+            count_ = 0;
     }
 
     u32 count() const { return count_; }
@@ -100,7 +98,7 @@ bool names_linux(const_bytes notes) {
 
 }  // namespace
 
-void claim_segments(const_bytes head, memory_map& map) {
+bool claim_segments(const_bytes head, memory_map& map) {
     const program_headers headers(head);
     for (u32 i = 0; i < headers.count(); i++) {
         const segment part = headers[i];
@@ -109,6 +107,7 @@ void claim_segments(const_bytes head, memory_map& map) {
         const range where{part.address, part.address + part.memory_size};
         map.claim_payload(where);
     }
+    return headers.count() != 0;
 }
 
 bool is_linux(const_bytes head, const memory_map& map, memory ram) {

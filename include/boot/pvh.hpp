@@ -8,12 +8,15 @@
 
 namespace mayfly::boot {
 
-/// Checks the ELF's program headers in `head`, its first 8 KiB, and takes what its segments cover
-/// from the free RAM of `map`. Stops where a segment is not in RAM or lies in our own memory.
-void claim_segments(const_bytes head, tables::memory_map& map);
+/// Takes what the ELF's segments cover from the free RAM of `map`, by the program headers in
+/// `head`, its first 8 KiB. Stops where a segment is not in RAM or lies in our own memory. False
+/// where the headers are not there: besides odd images, QEMU 7.2 keeps `head` on a stack that it
+/// goes on to use, for network devices without a backend among others.
+bool claim_segments(const_bytes head, tables::memory_map& map);
 
 /// Whether the ELF is Linux, from its notes: a note named "Linux", or Xen's note of the guest's
-/// name. Reads them where they were loaded, if that is RAM. After claim_segments().
+/// name. Reads them where they were loaded, if that is RAM; false where they are not found. After
+/// claim_segments().
 bool is_linux(const_bytes head, const tables::memory_map& map, memory ram);
 
 /// What the kernel gets.

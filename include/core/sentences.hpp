@@ -63,8 +63,6 @@ inline constexpr char initrd_too_large[] =
     "initrd: does not fit into the RAM (%u bytes, RAM ends at %x)";
 
 // PVH.
-inline constexpr char elf_header[] =
-    "kernel: ELF program headers lie outside the first 8 KiB (offset %x, %x bytes)";
 inline constexpr char image_not_in_ram[] =
     "kernel: image is not in RAM, or in the firmware's (address %x, %x bytes)";
 

@@ -293,18 +293,6 @@ def test_damaged_header(tmp_path, offset, kind, value, detail):
                     f"mayfly: kernel: damaged header ({detail.format(end=end)})")
 
 
-def test_pvh_program_headers_beyond_the_first_8_kib(tmp_path):
-    """QEMU reads them there and gives the firmware 8 KiB of the file."""
-    image = bytearray(pvh.build())
-    table, size = struct.unpack_from("<Q", image, 32)[0], 2 * 56
-    image += bytes(-len(image) % 16) + image[table : table + size]
-    struct.pack_into("<Q", image, 32, len(image) - size)
-    assert len(image) > 8192
-    check_complaint("pc", ["-kernel", write_kernel(tmp_path, bytes(image))],
-                    "mayfly: kernel: ELF program headers lie outside the first 8 KiB "
-                    f"(offset {len(image) - size:#x}, {size:#x} bytes)")
-
-
 def test_pvh_segment_behind_the_ram(tmp_path):
     """QEMU loads it into nothing."""
     kernel = write_kernel(tmp_path, pvh.build(extra=(0x10000000, b"x" * 0x1000)))

@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from harness import acpi, layout, memory, pvh
+from harness import acpi, layout, memory, pci, pvh
 from harness.guest import boot, booted, pvh_kernel
 from harness.memory import GIB, MIB
 
@@ -102,3 +102,34 @@ def test_nothing_the_elf_covers_is_touched(tmp_path, machine, address, size):
         assert guest.vm.read_memory(address, size) == filling[:size]
         acpi.check(guest.report)
         layout.check(guest.report, memory.qemu_ram(guest.vm))
+
+
+def headers_at_the_end() -> bytes:
+    """QEMU reads program headers wherever they are, and gives the firmware 8 KiB of the file."""
+    image = bytearray(pvh.build())
+    table, size = struct.unpack_from("<Q", image, 32)[0], 2 * 56
+    image += bytes(-len(image) % 16) + image[table : table + size]
+    struct.pack_into("<Q", image, 32, len(image) - size)
+    assert len(image) > 8192
+    return bytes(image)
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_program_headers_that_the_firmware_does_not_get(tmp_path, machine):
+    """The extent that QEMU names is kept free instead; full, as nobody knows that it is Linux."""
+    args = ["-m", "256M", *(["-device", "virtio-rng-pci"] if machine != "microvm" else [])]
+    with booted(tmp_path, machine, args, kernel=headers_at_the_end(), words="buses",
+                initrd=bytes(100_000)) as guest:
+        layout.check(guest.report, memory.qemu_ram(guest.vm))
+        assert guest.vm.debug == ""
+        assert not pci.Tree(guest.report).missing()
+
+
+@pytest.mark.parametrize("device", ["virtio-net-pci", "e1000"])
+@pytest.mark.parametrize("machine", ["pc", "q35"])
+def test_network_device_without_a_backend(tmp_path, machine, device):
+    """QEMU 7.2 overwrites the program headers with what it says of that."""
+    with booted(tmp_path, machine, ["-device", device], kernel=pvh_kernel(linux=False),
+                words="buses") as guest:
+        layout.check(guest.report, memory.qemu_ram(guest.vm))
+        assert guest.vm.debug == "" and not pci.Tree(guest.report).missing()

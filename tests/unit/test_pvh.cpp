@@ -82,14 +82,14 @@ bool is_free(const memory_map& map, range where) {
     return map.is_ram(where);
 }
 
-void claim(const image& elf) {
+bool claim(const image& elf) {
     auto map = with_ram();
-    boot::claim_segments(elf.head(), map);
+    return boot::claim_segments(elf.head(), map);
 }
 
 void expect_complaint(const image& elf, const std::string& said,
                       std::source_location where = std::source_location::current()) {
-    expect_stop([&] { claim(elf); }, said, where);
+    expect_stop([&] { (void)claim(elf); }, said, where);
 }
 
 TEST(pvh, claims_segments_of_both_classes) {
@@ -98,7 +98,7 @@ TEST(pvh, claims_segments_of_both_classes) {
         elf.add(1, mib, 10, 0x1000).add(1, 2 * mib, 0, 0).add(4, ~u64{0}, 1, 1);
         elf.add(1, 0x1000, 1, 0x1000);
         auto map = with_ram();
-        boot::claim_segments(elf.head(), map);
+        (void)boot::claim_segments(elf.head(), map);
         EXPECT_FALSE(is_free(map, {mib, mib + 1}));
         EXPECT_FALSE(is_free(map, {mib + 0xfff, mib + 0x1000}));
         EXPECT_TRUE(is_free(map, {mib + 0x1000, ram_end}));
@@ -115,7 +115,7 @@ TEST(pvh, lets_segments_lie_on_each_other) {
     auto map = with_ram();
     image elf;
     elf.add(1, mib, 0, 0x3000).add(1, mib + 0x1000, 0, 0x1000).add(1, mib + 0x2000, 0, 0x2000);
-    boot::claim_segments(elf.head(), map);
+    (void)boot::claim_segments(elf.head(), map);
     EXPECT_FALSE(is_free(map, {mib + 0x3fff, mib + 0x4000}));
     EXPECT_TRUE(is_free(map, {mib + 0x4000, ram_end}));
 }
@@ -123,48 +123,46 @@ TEST(pvh, lets_segments_lie_on_each_other) {
 TEST(pvh, claims_segments_above_4_gib) {
     auto map = with_ram();
     map.set({four_gib, four_gib + gib}, memory_type::ram);
-    boot::claim_segments(image().add(1, four_gib + mib, 1, mib).head(), map);
+    (void)boot::claim_segments(image().add(1, four_gib + mib, 1, mib).head(), map);
     EXPECT_FALSE(is_free(map, {four_gib + mib, four_gib + mib + 1}));
     EXPECT_TRUE(is_free(map, {four_gib + 2 * mib, four_gib + gib}));
     EXPECT_TRUE(is_free(map, {mib, ram_end}));
 }
 
-TEST(pvh, complains_of_program_headers_outside_the_head) {
-    const std::string begin = "mayfly: kernel: ELF program headers lie outside the first 8 KiB (";
+TEST(pvh, finds_no_program_headers_outside_the_head) {
     image elf;
     elf.set_headers(8192 - 56, 56, 1);
-    claim(elf);
+    EXPECT_TRUE(claim(elf));
     elf.set_headers(8192 - 55, 56, 1);
-    expect_complaint(elf, begin + "offset 0x1fc9, 0x38 bytes)");
+    EXPECT_FALSE(claim(elf));
     elf.set_headers(64, 56, 0);
-    expect_complaint(elf, begin + "offset 0x40, 0x0 bytes)");
+    EXPECT_FALSE(claim(elf));
     elf.set_headers(64, 55, 1);
-    expect_complaint(elf, begin + "offset 0x40, 0x37 bytes)");
+    EXPECT_FALSE(claim(elf));
     elf.set_headers(64, 0, 1);
-    expect_complaint(elf, begin + "offset 0x40, 0x0 bytes)");
+    EXPECT_FALSE(claim(elf));
     elf.set_headers(~u64{0}, 56, 1);
-    expect_complaint(elf, begin + "offset 0xffffffffffffffff, 0x38 bytes)");
+    EXPECT_FALSE(claim(elf));
     elf.set_headers(64, 0xffff, 0xffff);
-    expect_complaint(elf, begin + "offset 0x40, 0xfffe0001 bytes)");
+    EXPECT_FALSE(claim(elf));
     // What its low half alone would allow.
     elf.set_headers(four_gib + 64, 56, 1);
-    expect_complaint(elf, begin + "offset 0x100000040, 0x38 bytes)");
+    EXPECT_FALSE(claim(elf));
     elf.set_headers(u64{1} << 63 | 64, 56, 1);
-    expect_complaint(elf, begin + "offset 0x8000000000000040, 0x38 bytes)");
+    EXPECT_FALSE(claim(elf));
     elf.set_headers(0 - u64{56}, 56, 1);
-    expect_complaint(elf, begin + "offset 0xffffffffffffffc8, 0x38 bytes)");
+    EXPECT_FALSE(claim(elf));
     image narrow(false);
     narrow.set_headers(8192 - 32, 32, 1);
-    claim(narrow);
+    EXPECT_TRUE(claim(narrow));
     narrow.set_headers(8192 - 31, 32, 1);
-    expect_complaint(narrow, begin + "offset 0x1fe1, 0x20 bytes)");
+    EXPECT_FALSE(claim(narrow));
     narrow.set_headers(52, 31, 1);
-    expect_complaint(narrow, begin + "offset 0x34, 0x1f bytes)");
+    EXPECT_FALSE(claim(narrow));
     narrow.set_headers(0xffffffff, 32, 1);
-    expect_complaint(narrow, begin + "offset 0xffffffff, 0x20 bytes)");
+    EXPECT_FALSE(claim(narrow));
     // is_linux() reads the same headers.
-    expect_stop([&] { (void)boot::is_linux(narrow.head(), with_ram(), mayfly::memory(0)); },
-                begin + "offset 0xffffffff, 0x20 bytes)");
+    EXPECT_FALSE(boot::is_linux(narrow.head(), with_ram(), mayfly::memory(0)));
 }
 
 TEST(pvh, takes_longer_program_headers_as_they_come) {
@@ -172,17 +170,16 @@ TEST(pvh, takes_longer_program_headers_as_they_come) {
     elf.add(1, mib, 0, 0x1000).add(1, mib + 0x4000, 0, 0x1000).add(1, mib + 0x8000, 0, 0x1000);
     elf.set_headers(64, 112, 2);  // every second one
     auto map = with_ram();
-    boot::claim_segments(elf.head(), map);
+    (void)boot::claim_segments(elf.head(), map);
     EXPECT_FALSE(is_free(map, {mib, mib + 1}));
     EXPECT_TRUE(is_free(map, {mib + 0x4000, mib + 0x5000}));
     EXPECT_FALSE(is_free(map, {mib + 0x8000, mib + 0x8001}));
 }
 
 TEST(pvh, complains_of_segments_that_are_not_in_ram) {
-    const std::string begin =
-        "mayfly: kernel: image is not in RAM, or in the firmware's (address ";
+    const std::string begin = "mayfly: kernel: image is not in RAM, or in the firmware's (address ";
     expect_complaint(image().add(1, ram_end - 1, 0, 2), begin + "0x3fffff, 0x2 bytes)");
-    claim(image().add(1, ram_end - 1, 0, 1));
+    EXPECT_TRUE(claim(image().add(1, ram_end - 1, 0, 1)));
     expect_complaint(image().add(1, ~u64{0}, 0, 2), begin + "0xffffffffffffffff, 0x2 bytes)");
     expect_complaint(image().add(1, 0x90000, 0, 0x10000), begin + "0x90000, 0x10000 bytes)");
     expect_complaint(image().add(1, mib, 0, ~u64{0}),
@@ -198,8 +195,7 @@ TEST(pvh, complains_of_segments_that_are_not_in_ram) {
 }
 
 TEST(pvh, complains_of_segments_on_the_firmware) {
-    const std::string begin =
-        "mayfly: kernel: image is not in RAM, or in the firmware's (address ";
+    const std::string begin = "mayfly: kernel: image is not in RAM, or in the firmware's (address ";
     expect_complaint(image().add(1, 0xff000, 0, 0x2000), begin + "0xff000, 0x2000 bytes)");
     expect_complaint(image().add(1, 0xe0000, 0, 1), begin + "0xe0000, 0x1 bytes)");
     // Also what is written below 1 MiB before the kernel starts, though the guest is told of RAM.
@@ -241,7 +237,7 @@ bool names_linux(const std::vector<u8>& notes, bool wide = true) {
     image elf(wide);
     elf.add(1, at, notes.size(), notes.size()).add(4, at, notes.size(), notes.size());
     auto map = with_ram();
-    boot::claim_segments(elf.head(), map);
+    (void)boot::claim_segments(elf.head(), map);
     return boot::is_linux(elf.head(), map, ram.view());
 }
 
@@ -336,7 +332,7 @@ TEST(pvh, reads_only_notes_that_are_in_ram) {
     // Claimed or not.
     auto claimed = with_ram();
     const image elf = image().add(1, mib, 16, 16).add(4, mib, notes.size(), 0);
-    boot::claim_segments(elf.head(), claimed);
+    (void)boot::claim_segments(elf.head(), claimed);
     EXPECT_TRUE(boot::is_linux(elf.head(), claimed, ram.view()));
     // The last one of several.
     EXPECT_TRUE(boot::is_linux(
@@ -358,7 +354,7 @@ TEST(pvh, reads_no_notes_beyond_what_a_segment_has_in_memory) {
     auto map = with_ram();
     image elf;
     elf.add(1, mib, 0xffffffff, 0x1000).add(4, ram_end, 0x1000, 0);
-    boot::claim_segments(elf.head(), map);
+    (void)boot::claim_segments(elf.head(), map);
     EXPECT_FALSE(boot::is_linux(elf.head(), map, ram.view()));
 }
 
