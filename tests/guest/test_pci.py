@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from harness import accesses, acpi, memory, mtree, paths, pci, pvh
+from harness import accesses, acpi, memory, mtree, paths, pci, pci_tables, pvh
 from harness.failure import check_complaint, complaint
 from harness.guest import booted, linux_like, write_kernel
 from harness.memory import FOUR_GIB, GIB
@@ -52,22 +52,56 @@ SWITCH = devices("pcie-root-port,id=r0,chassis=1", "x3130-upstream,id=u,bus=r0",
                  *(f"xio3130-downstream,id=d{i},bus=u,chassis={i + 2},addr={i}" for i in range(4)),
                  "virtio-net-pci,bus=d0", "virtio-rng-pci,bus=d3")
 
-# One of each kind that QEMU 7.2 starts without a backend; what is left out in
-# test_pci_random.py is left out here too.
+# An IOMMU's table names buses: behind a switch, a conventional bridge and an extra root.
+EXPRESS_BUSES = [*SWITCH[1::2], "pci-bridge,id=b,chassis_nr=7", "e1000,bus=b,addr=3",
+                 "pcie-root-port,id=p,chassis=8,bus-reserve=2",
+                 "pcie-root-port,id=s,chassis=10", "pcie-pci-bridge,id=t,bus=s",
+                 "e1000,bus=t,addr=1",
+                 "pxb-pcie,id=x,bus_nr=64,bus=pcie.0", "pcie-root-port,id=q,bus=x,chassis=9",
+                 "virtio-rng-pci,bus=q"]
+
+# What QEMU 7.2 starts without a server, a device of the host or KVM. It wants qxl-vga first.
 EVERYTHING = """
-    nec-usb-xhci pci-ohci piix3-usb-uhci usb-ehci am53c974 ich9-ahci megasas-gen2
-    mptsas1068 piix3-ide pvscsi sdhci-pci virtio-scsi-pci e1000 e1000e i82551 i82559er
-    ne2k_pci pcnet rocker rtl8139 tulip virtio-net-pci vmxnet3 pci-serial pci-serial-2x
-    pci-serial-4x tpci200 virtio-keyboard-pci virtio-serial-pci ati-vga bochs-display
-    cirrus-vga qxl secondary-vga virtio-gpu-pci vmware-svga AC97 ES1370 intel-hda edu
-    pvpanic-pci virtio-balloon-pci virtio-rng-pci i6300esb
+    qxl-vga ich9-usb-ehci1 ich9-usb-ehci2 ich9-usb-uhci1 ich9-usb-uhci2 ich9-usb-uhci3
+    ich9-usb-uhci4 ich9-usb-uhci5 ich9-usb-uhci6 nec-usb-xhci pci-ohci piix3-usb-uhci
+    piix4-usb-uhci qemu-xhci usb-ehci am53c974 dc390 ich9-ahci lsi53c810 lsi53c895a megasas
+    megasas-gen2 mptsas1068 nvme,serial=1 piix3-ide piix4-ide pvscsi sdhci-pci virtio-scsi-pci
+    virtio-blk-pci,drive=disk virtio-9p-pci,fsdev=files,mount_tag=t e1000 e1000-82544gc
+    e1000-82545em e1000e i82550 i82551 i82557a i82557b i82557c i82558a i82558b i82559a i82559b
+    i82559c i82559er i82562 i82801 ne2k_pci pcnet rocker rtl8139 tulip virtio-net-pci vmxnet3
+    kvaser_pci,canbus=can mioe3680_pci,canbus0=can,canbus1=can
+    pcm3680_pci,canbus0=can,canbus1=can ctucan_pci,canbus0=can,canbus1=can pci-serial
+    pci-serial-2x pci-serial-4x tpci200 virtio-keyboard-pci virtio-mouse-pci virtio-serial-pci
+    virtio-tablet-pci ati-vga bochs-display cirrus-vga qxl secondary-vga VGA virtio-gpu-pci
+    virtio-vga vmware-svga AC97 ES1370 ich9-intel-hda intel-hda edu pci-testdev pvpanic-pci
+    virtio-balloon-pci virtio-rng-pci i6300esb virtio-crypto-pci,cryptodev=crypto
+    pci-ipmi-kcs,bmc=kcs pci-ipmi-bt,bmc=bt acpi-erst,memdev=errors ivshmem-plain,memdev=shared
+    virtio-rng-pci-transitional virtio-net-pci-non-transitional virtio-scsi-pci-transitional
 """.split()
-EVERY_DEVICE = devices(
-    "pci-bridge,id=b1,chassis_nr=1", "pci-bridge,id=b2,chassis_nr=2,bus=b1,addr=1f",
-    *(f"{name},bus=b{1 + i // 25},addr={1 + i % 25:x}" for i, name in enumerate(EVERYTHING)))
+BACKENDS = ["-blockdev", "null-co,node-name=disk,read-zeroes=on", "-fsdev", "synth,id=files",
+            "-object", "can-bus,id=can", "-object", "cryptodev-backend-builtin,id=crypto",
+            *devices("ipmi-bmc-sim,id=kcs", "ipmi-bmc-sim,id=bt"),
+            "-object", "memory-backend-ram,id=errors,size=64K",
+            "-object", "memory-backend-ram,id=shared,size=1M,share=on"]
+PER_BRIDGE = 25
+EVERY_DEVICE = [*BACKENDS, *devices(
+    *(f"pci-bridge,id=b{i},chassis_nr={1 + i},addr={0x10 + i:x}"
+      for i in range(1 + len(EVERYTHING) // PER_BRIDGE)),
+    *(f"{name},bus=b{i // PER_BRIDGE},addr={1 + i % PER_BRIDGE:x}"
+      for i, name in enumerate(EVERYTHING)), "virtio-iommu-pci")]
+EVERY_BUS = {
+    "pc": devices("pxb,id=x,bus_nr=64", "pci-bridge,id=y,bus=x,chassis_nr=80,addr=2",
+                  "pci-bridge-seat,id=z,bus=y,chassis_nr=81,addr=3", "e1000,bus=z,addr=4"),
+    "q35": devices("pcie-root-port,id=p0,chassis=80", "ioh3420,id=p1,chassis=81",
+                   "i82801b11-bridge,id=p2", "pcie-pci-bridge,id=p3,bus=p0",
+                   "x3130-upstream,id=p4,bus=p1", "xio3130-downstream,id=p5,bus=p4,chassis=82",
+                   "pxb-pcie,id=x,bus_nr=64", "pcie-root-port,id=p6,bus=x,chassis=83",
+                   "e1000,bus=p2,addr=1", "e1000,bus=p3,addr=2", "e1000e,bus=p5",
+                   "nvme,serial=1,bus=p6")}
+
+ERST = ["-object", "memory-backend-ram,id=e,size=64K", "-device"]
 
 BOTH = {
-    "everything": EVERY_DEVICE,
     "nothing": [],
     "virtio": devices(*VIRTIO),
     "display and USB": devices("VGA", "qemu-xhci"),
@@ -86,18 +120,56 @@ BOTH = {
     "BAR of 64 GiB": shared("64G", ""),
     "BAR of 4 GiB behind a bridge": [*devices("pci-bridge,id=b,chassis_nr=1"),
                                      *shared("4G", ",bus=b,addr=1")],
+    "BAR of 32 GiB behind a bridge": [*devices("pci-bridge,id=b,chassis_nr=1"),
+                                      *shared("32G", ",bus=b,addr=1")],
+    "BAR of 64 GiB behind two bridges": [*devices("pci-bridge,id=b,chassis_nr=1",
+                                                  "pci-bridge,id=c,bus=b,chassis_nr=2,addr=1"),
+                                         *shared("64G", ",bus=c,addr=1")],
+    "BARs of 4, 32 and 64 GiB": [*devices("pci-bridge,id=b,chassis_nr=1"),
+                                 *shared("4G", "", ",bus=b,addr=1"),
+                                 *shared("32G", ",bus=b,addr=2", "", first=2),
+                                 *shared("64G", "", ",bus=b,addr=3", first=4)],
+    "BAR of 64 GiB and 37 address bits": [*shared("64G", ""), "-cpu", "qemu64,phys-bits=37"],
+    "bridge with io-reserve=0": devices(
+        "pci-bridge,id=b,chassis_nr=1,io-reserve=0", "e1000,bus=b,addr=1"),
+    "bridge with reservations": devices(
+        "pci-bridge,id=b,chassis_nr=1,io-reserve=8K,mem-reserve=8M,pref64-reserve=256M",
+        "pci-bridge,id=c,bus=b,chassis_nr=2,addr=1,mem-reserve=0,pref32-reserve=4M",
+        "VGA,bus=c,addr=1", "rtl8139,bus=b,addr=2"),
+    "persistent and pluggable memory": [
+        "-m", "1G,slots=4,maxmem=16G", "-object", "memory-backend-ram,id=p,size=1G,reserve=off",
+        "-object", "memory-backend-ram,id=q,size=1G,reserve=off",
+        *devices("virtio-pmem-pci,memdev=p", "virtio-mem-pci,memdev=q"), *shared("4G", "")],
+    "pins behind bridges": devices(
+        "pci-bridge,id=b1,chassis_nr=1,addr=13", "pci-bridge,id=b2,chassis_nr=2,bus=b1,addr=2",
+        *(f"ich9-usb-uhci{1 + i % 6},bus=b{1 + i % 2},addr={3 + i // 4:x}.{i % 4}"
+          f",multifunction=on" for i in range(24))),
     "edu and test device": devices("edu", "pci-testdev"),
+    "ERST": [*ERST, "acpi-erst,memdev=e"],
+    "ERST behind bridges": [*devices("pci-bridge,id=b,chassis_nr=1",
+                                     "pci-bridge,id=c,bus=b,chassis_nr=2,addr=1"),
+                            *ERST, "acpi-erst,memdev=e,bus=c,addr=3"],
+    "virtio-iommu": devices("virtio-iommu-pci", *VIRTIO),
+    "virtio-iommu and bridges": devices("virtio-iommu-pci", *NESTED[1::2]),
 }
 PC = {
+    "everything": [*EVERY_DEVICE, *EVERY_BUS["pc"]],
     "pxb": devices("pxb,id=x,bus_nr=64", "virtio-net-pci,bus=x", "e1000,bus=x"),
+    "virtio-iommu and pxb": devices(
+        "virtio-iommu-pci", "pxb,id=x,bus_nr=64", "pci-bridge,id=b,chassis_nr=1",
+        "pci-bridge,id=c,chassis_nr=2,bus=x,addr=1", "virtio-net-pci,bus=c,addr=1"),
     "two pxb with NUMA": [*NUMA, *devices(
         "VGA,bus=pci.0", "pxb,id=x,bus_nr=64,numa_node=0,bus=pci.0",
         "pxb,id=y,bus_nr=128,numa_node=1,bus=pci.0", "virtio-net-pci,bus=x",
         "virtio-net-pci,bus=y")],
     "high BAR behind pxb": [*devices("pxb,id=x,bus_nr=64"), *shared("4G", ",bus=x")],
+    "BARs of 32 and 64 GiB behind pxb": [*devices("pxb,id=x,bus_nr=64"),
+                                         *shared("32G", ",bus=x"),
+                                         *shared("64G", ",bus=x", first=1)],
     "IDE and floppy controllers": devices("isa-fdc", "piix3-usb-uhci"),
 }
 Q35 = {
+    "everything": [*EVERY_DEVICE, *EVERY_BUS["q35"]],
     "20 root ports": [*root_ports(20), *devices("virtio-net-pci,bus=r3", "nvme,serial=1,bus=r19")],
     "switch": SWITCH,
     "conventional bridge": devices("i82801b11-bridge,id=d", "pci-bridge,id=b,bus=d,chassis_nr=1",
@@ -109,6 +181,22 @@ Q35 = {
         "pcie-root-port,id=r0,bus=x,chassis=1", "pcie-root-port,id=r1,bus=y,chassis=2,addr=5",
         "virtio-net-pci,bus=r0", "nvme,serial=1,bus=r1")],
     "BAR of 4 GiB behind a port": [*root_ports(1), *shared("4G", ",bus=r0")],
+    "BAR of 32 GiB behind a port": [*root_ports(2), *shared("32G", ",bus=r0")],
+    "BARs behind a switch": [*SWITCH, *shared("4G", ",bus=d1"), *shared("64G", ",bus=d2", first=1)],
+    "BARs of 32 and 64 GiB behind pxb-pcie": [
+        *devices("pxb-pcie,id=x,bus_nr=64", "pcie-root-port,id=p,bus=x,chassis=1",
+                 "pcie-root-port,id=q,bus=x,chassis=2"),
+        *shared("32G", ",bus=p"), *shared("64G", ",bus=q", first=1)],
+    "slots from 25 on": devices(
+        "pcie-root-port,id=p,chassis=1,addr=19", "pci-bridge,id=b,chassis_nr=2,addr=1a",
+        "e1000,addr=1b", "virtio-net-pci,bus=p", "e1000,bus=b,addr=19", "e1000,bus=b,addr=1e",
+        *(f"ich9-usb-uhci{i},addr=1c.{i - 1},multifunction=on" for i in range(1, 5))),
+    "slot 29 of an extra root": devices(
+        "pxb-pcie,id=x,bus_nr=64", "pcie-root-port,id=q,bus=x,chassis=3,addr=1d",
+        "virtio-net-pci,bus=q"),
+    "slot 5 of an extra root, and a port": devices(
+        "pcie-root-port,id=p,chassis=1", "virtio-rng-pci,bus=p", "pxb-pcie,id=x,bus_nr=64",
+        "pcie-root-port,id=q,bus=x,chassis=3,addr=5", "virtio-net-pci,bus=q"),
     "BAR of 64 GiB behind a port": [*root_ports(2), *shared("64G", ",bus=r1")],
     "reservations": devices(
         "pcie-root-port,id=r0,chassis=1,pref64-reserve=4G,bus-reserve=3",
@@ -118,7 +206,8 @@ Q35 = {
     "legacy device on a port": [*root_ports(1), *devices("e1000,bus=r0")],
     "intel-iommu": devices("intel-iommu", *VIRTIO),
     "amd-iommu": devices("amd-iommu", *VIRTIO),
-    "virtio-iommu": devices("virtio-iommu-pci", *VIRTIO),
+    **{f"{name} and buses": devices(name, *EXPRESS_BUSES)
+       for name in ("intel-iommu", "amd-iommu", "virtio-iommu-pci")},
     "much RAM": ["-m", "3G", *devices(*VIRTIO)],
 }
 TOPOLOGIES = [(machine, name) for machine, more in (("pc", PC), ("q35", Q35))
@@ -180,11 +269,34 @@ def test_topology(tmp_path, machine, name):
         check(tree, machine, guest.report)
         check_as_qemu_has_it(tree, guest.vm)
         mtree.check_mapped(tree, guest.vm)
+        mtree.check_outside_hotplug(tree, guest.vm)
         acpi.check(guest.report)
-        pci.check_declared(tree, acpi.table(guest.report, "DSDT").data)
+        pci_tables.check(tree, guest.report)
         assert guest.vm.debug == ""
     theirs, _, _ = tree_of(tmp_path, machine, args, firmware=paths.SEABIOS)
+    assert tree.bars().keys() == theirs.bars().keys(), "the same functions on the same buses"
     pci.check_coverage(tree, theirs)
+    pci.check_lines(tree, theirs, machine)
+
+
+DIMM = ["-object", "memory-backend-ram,id=d,size=1G,reserve=off", "-device", "pc-dimm,memdev=d"]
+
+
+@pytest.mark.parametrize("machine", ["pc", "q35"])
+@pytest.mark.parametrize("most, more", [
+    (16, shared("4G", "", "")), (64, shared("32G", "")), (16, [*DIMM, *shared("4G", "")]),
+    (16, [*devices("pci-bridge,id=b,chassis_nr=1"), *shared("4G", ",bus=b,addr=1")])],
+    ids=["4 GiB", "32 GiB", "4 GiB and a DIMM", "4 GiB behind a bridge"])
+def test_nothing_is_put_where_memory_may_be_plugged_in(tmp_path, machine, most, more):
+    """High BARs begin where etc/reserved-memory-end says: the guest's map has none of the slots."""
+    args = [*FULL, "-m", f"1G,slots=4,maxmem={most}G", *more]
+    with booted(tmp_path, machine, args, words="buses") as guest:
+        tree = pci.Tree(guest.report)
+        assert mtree.hotplug_window(guest.vm).size >= most - 1 << 30
+        assert any(used.begin >= FOUR_GIB for _, used in pci.memory_used(tree))
+        mtree.check_outside_hotplug(tree, guest.vm)
+        check(tree, machine, guest.report)
+        assert guest.vm.debug == ""
 
 
 def test_reservations(tmp_path):
@@ -266,12 +378,28 @@ def places(tree: pci.Tree) -> dict:
             **{f.number: (f.buses, f.windows()) for f in tree.functions if f.is_bridge}}
 
 
+REBOOTED = {
+    "pc": [*devices("pci-bridge,id=b,chassis_nr=1", "virtio-net-pci,bus=b,addr=3", "VGA"),
+           *shared("4G", ",bus=b,addr=4")],
+    "q35": [*SWITCH, *devices("VGA", "pcie-root-port,id=p,chassis=9,bus-reserve=2,addr=9"),
+            *shared("4G", ",bus=d1")]}
+# With devices in slot 0 of buses behind, as the roots are looked for there first.
+REBOOTED_ROOTS = {
+    "pc": devices("pxb,id=x,bus_nr=64,bus=pci.0", "pxb,id=y,bus_nr=128,bus=pci.0",
+                  "pci-bridge,id=b,bus=x,chassis_nr=9,addr=1,shpc=off", "e1000,bus=x",
+                  "virtio-rng-pci,bus=b,addr=0", "e1000,bus=y"),
+    "q35": devices("pxb-pcie,id=x,bus_nr=64,bus=pcie.0", "pxb-pcie,id=y,bus_nr=128,bus=pcie.0",
+                   "pcie-root-port,id=p,bus=x,chassis=1", "virtio-net-pci,bus=p",
+                   "pcie-root-port,id=q,bus=y,chassis=2", "virtio-rng-pci,bus=q")}
+
+
+@pytest.mark.parametrize("devices_of", [REBOOTED, REBOOTED_ROOTS], ids=["bridges", "extra roots"])
 @pytest.mark.parametrize("machine, kind", [("pc", "cf9"), ("pc", "init"), ("q35", "triple"),
                                            ("q35", "fff0")])
-def test_every_boot_gives_the_same_places(tmp_path, machine, kind):
+def test_every_boot_gives_the_same_places(tmp_path, machine, kind, devices_of):
     """After a reset, and where the devices still have what the last boot gave them."""
-    args = [*FULL, *devices("pci-bridge,id=b,chassis_nr=1", "virtio-net-pci,bus=b,addr=3", "VGA")]
-    with booted(tmp_path, machine, args, words=f"buses boots=2 reboot={kind}", boots=2) as guest:
+    with booted(tmp_path, machine, [*FULL, *devices_of[machine]],
+                words=f"buses boots=2 reboot={kind}", boots=2) as guest:
         first, second = (pci.Tree(report) for report in guest.reports)
         check(first, machine, guest.reports[0])
         assert places(first) == places(second)

@@ -4,7 +4,7 @@
 import re
 
 from . import pci
-from .memory import Range
+from .memory import FOUR_GIB, Range
 
 REGION = re.compile(r"^ +([0-9a-f]{16})-([0-9a-f]{16}) \(prio (-?\d+), [^)]+\): (.*)$",
                     re.MULTILINE)
@@ -13,6 +13,7 @@ OF_A_BAR = 1  # priority
 WINDOW = "alias pci_bridge_"
 BACKGROUND = "gpex_"  # microvm's windows, where there is nothing else
 NOTHING_INSIDE = {"e1000e-flash"}
+HOTPLUG = "device-memory"  # where QEMU puts DIMMs; it ends before etc/reserved-memory-end
 LEAST_BAR = 16  # pvpanic-pci has 2 bytes, less than a memory BAR can say
 
 
@@ -48,3 +49,19 @@ def check_mapped(tree: pci.Tree, vm) -> None:
         assert reached, f"{what}: nothing of it is reached"
         assert all(bar.range.begin <= r.begin and r.end <= bar.range.end for r in reached), (
             f"{what}: reached is {list(map(str, reached))}")
+
+
+def hotplug_window(vm) -> Range | None:
+    """Where memory may be plugged in, None on a machine without slots."""
+    return next((where for where, _, name in _regions(vm.hmp("info mtree")) if name == HOTPLUG),
+                None)
+
+
+def check_outside_hotplug(tree: pci.Tree, vm) -> None:
+    """No BAR and no window is where memory may be plugged in; the high ones are behind that."""
+    window = hotplug_window(vm)
+    if window is None:
+        return
+    for what, used in pci.memory_used(tree):
+        assert used.end <= FOUR_GIB or used.begin >= window.end, (
+            f"{what} {used}: memory may be plugged in at {window}")
