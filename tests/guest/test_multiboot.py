@@ -9,10 +9,10 @@ from test_pci import VIRTIO, check, check_as_qemu_has_it, devices
 from test_pvh import CR0_PE, CR0_PG, EFLAGS_IF, EFLAGS_TF, EFLAGS_VM, FLAT, segment
 from test_reboot import check_same
 
-from harness import acpi, layout, memory, mptable, multiboot, paths, pattern, pci
+from harness import acpi, layout, memory, mptable, multiboot, paths, pattern, pci, pci_tables
 from harness.failure import check_complaint
 from harness.guest import boot, booted, run_to_exit, write_kernel
-from harness.memory import GIB, KIB, Range
+from harness.memory import KIB, Range
 from harness.multiboot import Info, Program, module_option
 
 WIDE = pytest.mark.wide
@@ -150,6 +150,19 @@ def test_memory(tmp_path, machine, size):
     assert -64 <= ours.mem_upper - theirs.mem_upper <= 128
 
 
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_image_at_1_mib(tmp_path, machine, kind):
+    """Where most kernels are: the upper memory begins with the image, and does not end with it."""
+    kernel = multiboot.KINDS[kind](Program.reporting().beginning_at(MIB))
+    modules = write_modules(tmp_path, 5000)
+    with booted(tmp_path, machine, module_option(*modules), kernel=kernel) as guest:
+        check_map(guest, 128 * MIB)
+        assert check_sizes(guest).mem_upper > 126 * MIB // KIB
+        check_modules(guest, modules)
+        layout.check(guest.report, memory.qemu_ram(guest.vm))
+
+
 def test_map_of_other_protocols(tmp_path):
     """The same machine has the same map, whatever the kernel."""
     given = memory.firmware_map(boot(tmp_path, "q35", ["-m", "5G"], kernel=kernel_of()))
@@ -193,7 +206,7 @@ def test_modules_below_640_kib(tmp_path, machine, kind):
     """A kernel at 32 KiB has its modules behind it, up to the last page below the EBDA."""
     program = Program.reporting(low=True)
     room = (LOW_END & ~0xFFF) - program.base - multiboot.block_size(program)
-    modules = write_modules(tmp_path, 4096, 100_001, room - 4096 - 26 * 4096)
+    modules = write_modules(tmp_path, 4096, 100_001, room - 26 * 4096)
     with booted(tmp_path, machine, module_option(*modules),
                 kernel=kernel_of(kind, "32 KiB")) as guest:
         assert guest.report.modules[-1][0] + guest.report.modules[-1][1] == LOW_END & ~0xFFF
@@ -224,6 +237,7 @@ def test_tables_below_the_block(tmp_path, machine):
     with booted(tmp_path, machine, ["-m", "64M", *module_option(*modules)],
                 kernel=kernel_of()) as guest:
         assert sum(guest.report.modules[0][:2]) == 64 * MIB
+        assert check_sizes(guest).mem_upper < 15 * MIB // KIB
         check_modules(guest, modules)
         acpi.check(guest.report)
         layout.check(guest.report, memory.qemu_ram(guest.vm))
@@ -257,7 +271,7 @@ def test_pci_is_prepared_fully(tmp_path, machine):
         assert len(tree.bars()) > 8
         check(tree, machine, guest.report)
         check_as_qemu_has_it(tree, guest.vm)
-        pci.check_declared(tree, acpi.table(guest.report, "DSDT").data)
+        pci_tables.check(tree, guest.report)
 
 
 @pytest.mark.parametrize("machine", MACHINES)

@@ -44,13 +44,14 @@ def initrd_range(report: Report) -> Range | None:
 
 def module_ranges(report: Report) -> list[Range]:
     """Where the modules of a multiboot image are, without empty ones."""
-    return [Range(address, address + size, "module") for address, size, *_ in report.modules if size]
+    return [Range(address, address + size, "module")
+            for address, size, *_ in report.modules if size]
 
 
 def handed_over(report: Report) -> list[Range]:
     """What the kernel reads during its start and may reuse later."""
-    result = _pieces(report, "zero_page", "setup_data", "command_line", "start_info", "multiboot_info",
-                     "loader_name", "modules", "module_string", "memory_map")
+    result = _pieces(report, "zero_page", "setup_data", "command_line", "start_info",
+                     "multiboot_info", "loader_name", "modules", "module_string", "memory_map")
     gdt = _pieces(report, "gdt")
     result += [g for g in gdt if g.end <= FOUR_GIB - ROM_SIZE]
     initrd = initrd_range(report)

@@ -49,6 +49,11 @@ class Program:
         assert magic == PROGRAM_MAGIC
         return Program(code.ljust(file_size, b"\0"), base, base + entry_offset, memory)
 
+    def beginning_at(self, base: int) -> "Program":
+        """The same with zeros in front, from a lower address on."""
+        front = self.base - base
+        return Program(bytes(front) + self.code, base, self.entry, front + self.memory)
+
     @staticmethod
     def halting(base: int, size: int = PAGE) -> "Program":
         """A program that must not be entered."""

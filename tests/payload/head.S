@@ -85,7 +85,7 @@ entry32:
     jmp start_bzimage
 
 .balign 16
-/* Read by the image builders: magic, PVH entry, size in the file, size in memory, multiboot entry. */
+/* Read by the image builders: magic, PVH entry, size in file, size in memory, multiboot entry. */
     .long 0x4d46504c
     .long start_pvh - entry32
     .long image_end - entry32

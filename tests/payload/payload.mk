@@ -47,8 +47,8 @@ $(payload_out)/payload.elf: $(payload_objects) $(payload_dir)/payload.ld
 	$(payload_ld) -m elf_i386 -pie --no-dynamic-linker -z notext -z norelro -z noexecstack --no-warn-rwx-segments --hash-style=sysv \
 	    --build-id=none --defsym=BASE=0 -T $(payload_dir)/payload.ld $(payload_objects) -o $@
 
-fixed_link = $(payload_ld) -m elf_i386 -z norelro -z noexecstack --no-warn-rwx-segments --build-id=none \
-    --defsym=BASE=$(1) -T $(payload_dir)/payload.ld $(2) -o $@
+fixed_link = $(payload_ld) -m elf_i386 -z norelro -z noexecstack --no-warn-rwx-segments \
+    --build-id=none --defsym=BASE=$(1) -T $(payload_dir)/payload.ld $(2) -o $@
 
 $(payload_out)/payload-pvh.elf: $(payload_objects) $(payload_dir)/payload.ld
 	$(call fixed_link,$(pvh_base),$(payload_objects))
