@@ -4,6 +4,8 @@
 import struct
 
 import pytest
+from test_machines import MICROVMS
+from test_machines import check as check_machine
 from test_memory import MIB, TABLE_LOSS, check_map, sparse, to_bytes
 from test_pci import VIRTIO, check, check_as_qemu_has_it, devices
 from test_pvh import CR0_PE, CR0_PG, EFLAGS_IF, EFLAGS_TF, EFLAGS_VM, FLAT, segment
@@ -111,6 +113,18 @@ def test_layout_and_tables(tmp_path, machine, kind, base):
         assert guest.report.values["rsdp"]["found"] == guest.report.one("rsdp").address
         assert len(mptable.read(guest.report).cpus) == 2
         assert ("smbios2" in guest.report.memory) == (machine != "microvm")
+        check_modules(guest, modules)
+
+
+@pytest.mark.parametrize("machine", [
+    *MICROVMS, "pc-i440fx-2.5", "pc-i440fx-3.1", "pc-q35-2.12", "pc,acpi=off", "q35,acpi=off"])
+def test_other_machines(tmp_path, machine):
+    """Every switch of microvm, and machine types for which QEMU loads no PVH image."""
+    modules = write_modules(tmp_path, 10_000)
+    with booted(tmp_path, machine, ["-smp", "2", *module_option(*modules)],
+                kernel=kernel_of()) as guest:
+        check_machine(guest, with_acpi="acpi=off" not in machine,
+                      with_smbios="microvm" not in machine)
         check_modules(guest, modules)
 
 
