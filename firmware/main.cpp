@@ -17,14 +17,13 @@ const_bytes read_payload(machine& pc) {
     return head;
 }
 
-/// Says what is wrong with what is not known.
-[[noreturn]] void refuse_payload(machine& pc, u32 first) {
-    const u32 size = pc.config.read_u32(fw_cfg_key::kernel_size);
-    if (size == 0)
+/// What does not show in the first bytes: no kernel, or multiboot, which QEMU recognized.
+payload_kind inspect_without_head(machine& pc, u32 first) {
+    if (pc.config.read_u32(fw_cfg_key::kernel_size) == 0)
         fail(sentences::no_kernel);
-    if (pc.config.read_u32(fw_cfg_key::setup_size) == 0)
-        fail(sentences::multiboot, size);
-    fail(sentences::not_a_kernel, first);
+    if (pc.config.read_u32(fw_cfg_key::setup_size) != 0)
+        fail(sentences::not_a_kernel, first);
+    return payload_kind::multiboot;
 }
 
 }  // namespace
@@ -39,9 +38,9 @@ extern "C" [[noreturn]] void firmware_main(u64 reset_tsc) {
     read_options(pc);
     mark(pc, step::chipset);
     const const_bytes head = read_payload(pc);
-    const auto kind = boot::inspect(head);
+    auto kind = boot::inspect(head);
     if (kind == payload_kind::none)
-        refuse_payload(pc, load<u32>(head, 0));
+        kind = inspect_without_head(pc, load<u32>(head, 0));
     if (ran_before(pc, kind))
         hw::reset_machine();
     tell_unknown_bridge(pc);
@@ -53,6 +52,8 @@ extern "C" [[noreturn]] void firmware_main(u64 reset_tsc) {
     mark(pc, step::platform);
     if (kind == payload_kind::linux_image)
         boot_linux(pc, head);
+    if (kind == payload_kind::multiboot)
+        boot_multiboot(pc);
     boot_pvh(pc);
 }
 

@@ -32,7 +32,7 @@ bool ran_before(machine& pc, boot::payload_kind kind) {
         case hw::chipset::i440fx:
         case hw::chipset::q35:
             // What opens the F segment to RAM outlives a reset there.
-            return (is_known_by_memory || kind == boot::payload_kind::pvh_elf) &&
+            return (is_known_by_memory || kind != boot::payload_kind::linux_image) &&
                    hw::is_prepared(pc.hardware, pc.bridge.kind);
         case hw::chipset::no_pci:
             return is_known_by_memory;

@@ -127,8 +127,10 @@ constexpr bool prepare_fully = false;
 bool is_full(machine& pc, u32 extra_roots, const_bytes head, boot::payload_kind kind) {
     if (pc.asked.prepare != preparation::unsaid)
         return pc.asked.prepare == preparation::full;
-    return prepare_fully || extra_roots != 0 ||
-           (kind == boot::payload_kind::pvh_elf && !boot::is_linux(head, pc.map, pc.ram));
+    if (prepare_fully || extra_roots != 0)
+        return true;
+    return kind != boot::payload_kind::linux_image &&
+           (kind == boot::payload_kind::multiboot || !boot::is_linux(head, pc.map, pc.ram));
 }
 
 }  // namespace

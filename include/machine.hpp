@@ -71,7 +71,8 @@ void show_mark(machine& pc, step done);
 
 /// What has a host tool know that a kernel is entered, on port 0xf4
 /// (github.com/stefano-garzarella/qemu-boot-time, benchmark.h).
-enum class entry_mark : u8 { linux_image = 3, pvh = 4 };
+/// It has no number for multiboot.
+enum class entry_mark : u8 { linux_image = 3, pvh = 4, multiboot = pvh };
 
 /// Notes that the kernel is entered next, and tells of the timeline where somebody reads it: as an
 /// FPDT where there is ACPI and the frequency of the counter is known, and as was asked for.
@@ -86,8 +87,8 @@ void honour_shutdown_code(machine& pc);
 /// True where this firmware ran already since the last reset of the machine: after an INIT or a
 /// jump to F000:FFF0 (Linux on microvm reboots by one). Interrupts may be pending then, bridges
 /// have bus numbers, and a PVH kernel is as it was left in RAM. A guest that closed or emptied the
-/// F segment hides it, but not where the payload comes by PVH. False on an unknown chipset. No
-/// access in the first boot of a Linux image, two in its later ones and for PVH.
+/// F segment hides it, but not where the payload is no Linux image. False on an unknown chipset. No
+/// access in the first boot of a Linux image, two in its later ones and for all others.
 bool ran_before(machine& pc, boot::payload_kind kind);
 
 /// Says on the debug port that the host bridge is of no known kind, where it is.
@@ -129,5 +130,6 @@ command_line read_command_line(machine& pc, u32 limit, u32 zeros);
 /// Makes the tables, loads and enters what `head`, the first bytes of the kernel file, belongs to.
 [[noreturn]] void boot_linux(machine& pc, const_bytes head);
 [[noreturn]] void boot_pvh(machine& pc);
+[[noreturn]] void boot_multiboot(machine& pc);
 
 }  // namespace mayfly

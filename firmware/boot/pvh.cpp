@@ -107,9 +107,7 @@ void claim_segments(const_bytes head, memory_map& map) {
         if (part.type != abi::elf_load_segment || part.memory_size == 0)
             continue;
         const range where{part.address, part.address + part.memory_size};
-        if (where.empty() || !map.is_ram(where))
-            fail_wide(sentences::elf_not_in_ram, part.address, part.memory_size);
-        map.set(where, claimed_ram);
+        map.claim_payload(where);
     }
 }
 

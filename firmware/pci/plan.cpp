@@ -6,6 +6,8 @@ namespace {
 
 constexpr u8 io_window_shift = 12;
 constexpr u8 memory_window_shift = 20 - page_shift;
+/// What is to lie below 4 GiB does not where it has no chance to.
+constexpr u32 too_large_for_low = 1u << (31 - page_shift);
 
 /// Of a number that is not 0.
 u8 highest_bit(u32 value) {
@@ -59,6 +61,14 @@ class planner {
         }
     }
 
+    /// What would take the place of others until it goes.
+    void drop_what_never_fits() {
+        for (auto& one : devices_.resources()) {
+            if (!one.is_window && one.from != pool::none && !has_room_alone(one))
+                drop(one);
+        }
+    }
+
     /// From places in windows to addresses, parents first.
     void add_up() {
         for (auto& one : devices_.resources()) {
@@ -104,10 +114,9 @@ class planner {
         const u8 unit = which == pool::io ? io_window_shift : memory_window_shift;
         u8 shift = unit;
         u32 size = inside.left.extents[0].begin;
-        window.may_be_high = which == pool::high;
+        bool is_wanted_low = false;
         if (window.child < spared && window.spare != 0 && !window.is_dropped) {
-            if ((window.note & note_low_spare) != 0)
-                window.may_be_high = false;
+            is_wanted_low = (window.note & note_low_spare) != 0;
             // A link has one device; a bus takes one more.
             if (which != pool::io && !behind.has_one_slot)
                 size += window.spare;
@@ -120,8 +129,10 @@ class planner {
         window.shift = inside.shift > shift ? inside.shift : shift;
         for (const auto& one : among) {
             if (one.from == which && one.size != 0 && !one.may_be_high)
-                window.may_be_high = false;
+                is_wanted_low = true;
         }
+        window.may_be_high =
+            which == pool::high && (!is_wanted_low || window.size >= too_large_for_low);
     }
 
     /// Every window, the innermost first: those have the higher numbers.
@@ -170,6 +181,17 @@ class planner {
         return true;
     }
 
+    bool has_room_alone(resource one) const {
+        return rooms{one.is_io ? windows_.io : windows_.low}.give(one) ||
+               (one.from == pool::high && rooms{windows_.high}.give(one));
+    }
+
+    static void drop(resource& one) {
+        one.is_dropped = true;
+        if (!one.is_window)  // which stays for what is there
+            one.from = pool::none;
+    }
+
     /// What takes the room of the host bridge that it lies in: itself, or a window.
     const resource& outermost(const resource& one) const {
         const resource* at = &one;
@@ -194,9 +216,7 @@ class planner {
         }
         if (largest == nullptr)
             return false;
-        largest->is_dropped = true;
-        if (!reservation)
-            largest->from = pool::none;
+        drop(*largest);
         return true;
     }
 
@@ -218,6 +238,7 @@ class planner {
 
 void plan(tree& devices, const host_windows& windows) {
     planner all(devices, windows);
+    all.drop_what_never_fits();
     all.find_room(pool::io);
     all.find_room(pool::low);
     all.add_up();

@@ -94,6 +94,12 @@ bool memory_map::is_ram(const range& where) const {
     return false;
 }
 
+void memory_map::claim_payload(const range& where) {
+    if (where.empty() || !is_ram(where))
+        fail_wide(sentences::image_not_in_ram, where.begin, where.size());
+    set(where, claimed_ram);
+}
+
 /// What of part `index` lies in [floor, limit); {0, 0} where nothing does.
 memory_map::low_range memory_map::clip(u32 index, u32 floor, u32 limit) const {
     const range where = part(index);

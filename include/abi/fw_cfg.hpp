@@ -13,13 +13,14 @@ inline constexpr u16 fw_cfg_dma_port = 0x518;
 
 /// Items with a fixed number (hw/i386/x86.c, x86_load_linux; hw/i386/fw_cfg.c).
 enum class fw_cfg_key : u16 {
-    cpu_count = 0x05,     ///< u16: CPUs present at boot
-    kernel_size = 0x08,   ///< u32: protected-mode part, or the extent of an ELF in RAM
-    initrd_size = 0x0b,   ///< u32
-    kernel_entry = 0x10,  ///< u32: PVH and multiboot only
-    kernel_data = 0x11,   ///< protected-mode part of a bzImage
-    initrd_data = 0x12,
-    cmdline_size = 0x14,  ///< u32, the NUL included
+    cpu_count = 0x05,       ///< u16: CPUs present at boot
+    kernel_address = 0x07,  ///< u32: multiboot: where the image is to be
+    kernel_size = 0x08,     ///< u32: protected-mode part, or the extent of an ELF in RAM
+    initrd_size = 0x0b,     ///< u32
+    kernel_entry = 0x10,    ///< u32: PVH and multiboot only
+    kernel_data = 0x11,     ///< protected-mode part of a bzImage; multiboot: image, modules
+    initrd_data = 0x12,     ///< multiboot: the information structure
+    cmdline_size = 0x14,    ///< u32, the NUL included
     cmdline_data = 0x15,
     setup_size = 0x17,  ///< u32
     setup_data = 0x18,  ///< bzImage: boot sector and setup code; PVH: the first 8 KiB of the ELF

@@ -15,6 +15,7 @@ enum class payload_kind : u8 {
     none,         ///< nothing that is known: also no kernel, or multiboot
     linux_image,  ///< a bzImage for the 32-bit entry
     pvh_elf,      ///< an ELF
+    multiboot,    ///< which has no SETUP_DATA: inspect() does not know it
 };
 
 /// Tells what `head`, the first payload_head_size bytes of SETUP_DATA, belongs to. Stops for what

@@ -45,7 +45,6 @@ inline constexpr char smbios_too_large[] = "smbios: tables are too large (%u byt
 inline constexpr char no_kernel[] = "kernel: none was given (use -kernel)";
 inline constexpr char not_a_kernel[] = "kernel: neither a bzImage nor a PVH ELF (first bytes %x)";
 inline constexpr char efi_kernel[] = "kernel: EFI applications are not supported (first bytes %x)";
-inline constexpr char multiboot[] = "kernel: multiboot is not supported yet (%u bytes)";
 inline constexpr char needs_16_bit_entry[] =
     "kernel: the 16-bit entry is not supported yet (protocol %x, at least %x)";
 inline constexpr char bad_boot_flag[] = "kernel: damaged header (boot_flag %x, must be %x)";
@@ -66,8 +65,8 @@ inline constexpr char initrd_too_large[] =
 // PVH.
 inline constexpr char elf_header[] =
     "kernel: ELF program headers lie outside the first 8 KiB (offset %x, %x bytes)";
-inline constexpr char elf_not_in_ram[] =
-    "kernel: ELF segment is not in RAM, or in the firmware's (address %x, %x bytes)";
+inline constexpr char image_not_in_ram[] =
+    "kernel: image is not in RAM, or in the firmware's (address %x, %x bytes)";
 
 // The options.
 inline constexpr char unknown_trace[] = "opt/org.mayfly/trace: neither timeline nor marks (%s)";
@@ -82,6 +81,8 @@ inline constexpr char pci_too_much[] = "pci: too many BARs (limit %u)";
 // The same, only where -fw_cfg name=opt/org.mayfly/log,string=debug asks for it.
 inline constexpr char log_tables[] = "log: tables are linked (RSDP %x, %u bytes of ACPI)";
 inline constexpr char log_linux[] = "log: entering Linux (kernel %x, initrd %x of %u bytes)";
+inline constexpr char log_multiboot[] =
+    "log: entering by multiboot (entry %x, image %x of %u bytes)";
 inline constexpr char log_pvh[] = "log: entering by PVH (entry %x, initrd %x of %u bytes)";
 
 // The same, where -fw_cfg name=opt/org.mayfly/trace,string=timeline does.

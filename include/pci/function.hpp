@@ -61,7 +61,7 @@ class function_scanner {
         if (header == 0) {
             add_bars(here, 6, reg_rom);
         } else if (header == 1) {
-            write(reg_buses, 0x00ff00);  // secondary 255 to 0: no bus
+            write(reg_buses, 0);  // no bus: 0 is the root's
             add_bars(here, 2, reg_bridge_rom);
             add_windows(here, identity);
         }
@@ -149,7 +149,10 @@ class function_scanner {
 
     /// Devices of the chipset that need more than BARs.
     void set_up(u32 identity) {
+        constexpr u32 piix3_ide = 0x70108086, piix4_ide = 0x71118086;
         constexpr u32 piix4_power = 0x71138086, ich9_smbus = 0x29308086;
+        if (identity == piix3_ide || identity == piix4_ide)
+            write(0x40, 0x80008000);  // both channels visible
         if (identity == piix4_power) {
             write(reg_interrupt, 0x0109);  // the SCI's line is 9, whatever its pin
             write(0x90, 0x701);            // SMBus at 0x700
@@ -161,7 +164,8 @@ class function_scanner {
 
     void add_windows(const bus& here, u32 identity) {
         constexpr u32 red_hat = 0x1b36;
-        const bool has_io = here.has_io && (ask(reg_io_window, 0xf0f0) & 0xf0) != 0;
+        // The limit: a port that passes on no I/O has a base all the same.
+        const bool has_io = here.has_io && (ask(reg_io_window, 0xf0f0) & 0xf000) != 0;
         const bool has_high = (read(reg_high_window) & 0xf) == 1;
         auto* const windows = &add(reg_io_window, has_io ? pool::io : pool::none);
         add(reg_low_window, pool::low);

@@ -31,9 +31,10 @@ struct host_windows {
 
 /// Gives every resource an address, a multiple of its alignment, and every bridge windows that hold
 /// what is behind it. What may lie above 4 GiB goes there where all together does not fit below,
-/// the largest first. Where it still does not, the largest reservations in the way are dropped;
-/// then fewer buses and then none get spare room for hotplug; then the largest BARs in the way are
-/// dropped. The same wishes get the same places.
+/// the largest first. A BAR that would not fit alone is dropped. Where all together still does not
+/// fit, the largest reservations in the way are dropped; then fewer buses and then none get spare
+/// room for hotplug; then the largest BARs in the way are dropped. The same wishes get the same
+/// places.
 void plan(tree& devices, const host_windows& windows);
 
 }  // namespace mayfly::pci

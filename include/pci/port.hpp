@@ -35,25 +35,28 @@ void reserve(Config& config, u32 at, resource* windows) {
     if (buses != unset)
         windows[0].note = static_cast<u8>(buses < bus_limit ? buses : bus_limit - 1);
     const auto keep = [&](u32 window, u32 size) {
-        if (size == unset)
-            return;
         windows[window].spare = size < most_spare ? size : most_spare;
         windows[window].is_reservation = true;
     };
-    const auto pages = [&](u32 offset) {
-        const u32 size = config.read(at + offset);
-        return size == unset ? size : size >> page_shift;
+    const auto keep_memory = [&](u32 window, u32 size, u32 upper) {
+        const u32 pages = size >> page_shift | upper << (32 - page_shift);
+        keep(window,
+             upper >> page_shift != 0 ? most_spare : pages + (size % page_size != 0 ? 1 : 0));
     };
-    keep(0, config.read(at + 8));
-    keep(1, pages(16));
-    const u32 low = pages(20);
-    keep(2, low);
-    if (low != unset)
+    const u32 io = config.read(at + 8);
+    if (io != unset)
+        keep(0, io);
+    const u32 memory = config.read(at + 16);
+    if (memory != unset)
+        keep_memory(1, memory, 0);
+    const u32 low = config.read(at + 20);
+    if (low != unset) {
         windows[2].note |= note_low_spare;
+        return keep_memory(2, low, 0);
+    }
     const u32 wide = config.read(at + 24), upper = config.read(at + 28);
-    if (low == unset && (wide & upper) != unset)
-        keep(2, upper >> page_shift != 0 ? most_spare
-                                         : wide >> page_shift | upper << (32 - page_shift));
+    if ((wide & upper) != unset)
+        keep_memory(2, wide, upper);
 }
 
 /// Reads the capabilities of the bridge that `config` is at into its windows. Behind the last

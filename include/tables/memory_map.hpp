@@ -70,6 +70,10 @@ class memory_map {
     /// True where all of `where`, not empty, is RAM, claimed or not, and none of it ours.
     bool is_ram(const range& where) const;
 
+    /// Takes `where` for the payload, which is to be there; stops where that is empty or not RAM,
+    /// or ours.
+    void claim_payload(const range& where);
+
     /// Takes the highest free RAM above 1 MiB for `size` bytes (not 0), at a multiple of a page and
     /// of `alignment` (a power of two), ending at or below `limit` (at most `top`), as `type`, in
     /// whole pages. Returns where it is; 0, and nothing taken, where there is no room.

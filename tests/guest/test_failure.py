@@ -294,7 +294,7 @@ def test_pvh_program_headers_beyond_the_first_8_kib(tmp_path):
 def test_pvh_segment_behind_the_ram(tmp_path):
     """QEMU loads it into nothing."""
     kernel = write_kernel(tmp_path, pvh.build(extra=(0x10000000, b"x" * 0x1000)))
-    check_complaint("pc", ["-kernel", kernel], "mayfly: kernel: ELF segment is not in RAM, or in "
+    check_complaint("pc", ["-kernel", kernel], "mayfly: kernel: image is not in RAM, or in "
                                                "the firmware's (address 0x10000000, 0x1000 bytes)")
 
 
@@ -337,7 +337,7 @@ def test_pvh_on_the_memory_of_the_firmware(tmp_path, address, size):
     """What is written before the kernel starts must not be the kernel."""
     kernel = write_kernel(tmp_path, pvh.build(extra=(address, b"x" * size)))
     check_complaint("pc", ["-kernel", kernel],
-                    "mayfly: kernel: ELF segment is not in RAM, or in the firmware's "
+                    "mayfly: kernel: image is not in RAM, or in the firmware's "
                     f"(address {address:#x}, {size:#x} bytes)")
 
 

@@ -411,6 +411,43 @@ def test_every_boot_gives_the_same_places(tmp_path, machine, kind, devices_of):
         assert places(first) == places(second)
 
 
+FEW_BITS = ["-cpu", "qemu64,phys-bits=36"]  # 64 GiB
+TOO_LARGE = {
+    "a BAR": (shared("64G", ",addr=10"), 0x10 << 3, 0x18, 64 << 30),
+    "a reservation": (devices("pcie-root-port,id=l,chassis=9,pref64-reserve=64G,addr=10"),
+                      0x10 << 3, 0x24, 64 << 30),
+    "more than can be counted": (
+        devices("pcie-root-port,id=l,chassis=9,pref64-reserve=16T,addr=10"), 0x10 << 3, 0x24,
+        (8 << 40) - (1 << 20)),
+    "buses": (devices("pcie-root-port,id=l,chassis=9,bus-reserve=254,addr=10"), 0x10 << 3, 0x18,
+              254)}
+
+
+@pytest.mark.parametrize("args, function, register, size", TOO_LARGE.values(), ids=TOO_LARGE)
+def test_one_wish_that_never_fits_takes_nothing_from_others(tmp_path, args, function, register,
+                                                           size):
+    """It is named, alone; ports have their room for hotplug, and what is asked for elsewhere."""
+    asked = devices("pcie-root-port,id=a,chassis=8,pref64-reserve=4G,addr=9")
+    tree, _, said = tree_of(tmp_path, "q35",
+                            [*FULL, *root_ports(4), *asked, *args, *FEW_BITS])
+    expect_sentence(said, f"mayfly: pci: no room (function {function:#x}, register "
+                          f"{register:#x}, size {size:#x})")
+    for bridge in tree.functions:
+        if bridge.is_bridge:
+            windows = bridge.windows()
+            assert windows[pci.LOW].size >= 2 << 20, bridge
+            wanted = 4 << 30 if bridge.device == 9 else 0 if bridge.device == 0x10 else 2 << 20
+            assert wanted == 0 or windows[pci.PREFETCHABLE].size >= wanted, bridge
+
+
+def test_io_behind_a_port_that_passes_on_none_is_named(tmp_path):
+    """io-reserve=0 has QEMU close the window for good."""
+    args = [*FULL, *devices("pcie-root-port,id=r,chassis=1,io-reserve=0,addr=4", "e1000,bus=r")]
+    tree, report, said = tree_of(tmp_path, "q35", args)
+    check(tree, "q35", report, {(0x100, 1)})
+    expect_sentence(said, "mayfly: pci: no room (function 0x100, register 0x14, size 0x40)")
+
+
 @pytest.mark.parametrize("machine", ["pc", "q35"])
 def test_what_has_no_room_is_named(tmp_path, machine):
     """A BAR larger than all addresses of the CPU; the rest has its place."""

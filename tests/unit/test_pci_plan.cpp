@@ -164,6 +164,33 @@ TEST(pci_plan, drops_one_reservation_that_has_no_room_and_keeps_all_other_spare_
                   "mayfly: pci: no room (function 0x10, register 0x24, size 0x20000000000)"});
 }
 
+TEST(pci_plan, drops_one_bar_that_never_fits_and_keeps_all_spare_room) {
+    for (const bool wide : {true, false}) {
+        pci_devices devices(64);
+        devices.add_bus(0, true);
+        for (u32 port = 1; port <= 3; port++) {
+            auto* const windows = &devices.add_bridge(0, port, port);
+            windows[0].spare = 0x1000;
+            windows[1].spare = windows[2].spare = 0x200;
+        }
+        auto& asked = devices.found.room[5];
+        asked.is_reservation = true;
+        asked.spare = 1u << 20;  // 4 GiB
+        for (u32 port = 1; port <= 3; port++)
+            devices.add_bus(port, false).windows = static_cast<u16>(3 * (port - 1));
+        const auto& giant = devices.add(3, 0, 0x18, wide ? pool::high : pool::low, wide ? 30 : 19);
+        const auto host = windows_of_pc();
+        pci::plan(devices.found, host);
+        EXPECT_TRUE(giant.is_dropped);
+        for (u32 i = 0; i < 9; i++) {
+            const auto& window = devices.found.room[i];
+            EXPECT_FALSE(window.is_dropped) << i;
+            EXPECT_GE(window.size, window.spare) << i;
+        }
+        expect_sound(devices, host);
+    }
+}
+
 TEST(pci_plan, keeps_a_reservation_above_4_gib_when_there_is_no_room_below) {
     pci_devices devices(64);
     devices.add_bus(0, true);
@@ -182,6 +209,25 @@ TEST(pci_plan, keeps_a_reservation_above_4_gib_when_there_is_no_room_below) {
     EXPECT_EQ(high.size, high.spare);
     EXPECT_TRUE(low.is_dropped);
     expect_sound(devices, host);
+}
+
+TEST(pci_plan, keeps_what_is_wanted_low_above_4_gib_beside_what_is_too_large) {
+    for (const u8 shift : {u8{8}, u8{20}}) {  // 1 MiB, 4 GiB
+        pci_devices devices(64);
+        devices.add_bus(0, true);
+        auto& window = (&devices.add_bridge(0, 1, 1))[2];
+        window.spare = 1u << 10;
+        window.is_reservation = true;
+        window.note = pci::note_low_spare;
+        devices.add_bus(1, false).windows = 0;
+        const auto& bar = devices.add(1, 0, 0x18, pool::high, shift);
+        auto host = windows_of_pc();
+        pci::plan(devices.found, host);
+        EXPECT_EQ(window.size, bar.size + window.spare);
+        EXPECT_EQ(window.address >= four_gib_in_pages, shift == 20);
+        EXPECT_FALSE(window.is_dropped);
+        expect_sound(devices, host);
+    }
 }
 
 TEST(pci_plan, drops_the_reservation_of_a_bridge_behind_a_bridge) {

@@ -132,7 +132,7 @@ TEST(pci_scan, ends_where_numbers_do) {
     pci_devices devices(64);
     pci::scan(config, devices.found, {hw::chipset::i440fx, 1});
     EXPECT_EQ(root[slot(2)].registers[0x18], 0x020200u);
-    EXPECT_EQ(root[slot(3)].registers[0x18], 0x00ff00u);  // no bus
+    EXPECT_EQ(root[slot(3)].registers[0x18], 0u);  // no bus
     u32 unnumbered = 0;
     for (const auto& one : devices.found.resources())
         unnumbered += one.is_window && one.child == 0 ? 1 : 0;
@@ -205,6 +205,52 @@ TEST(pci_scan, names_io_that_no_bridge_passes_on) {
     const auto& bar = devices.found.on(devices.found.buses[1])[0];
     EXPECT_EQ(bar.from, pool::none);
     EXPECT_TRUE(bar.is_dropped);
+}
+
+TEST(pci_scan, closes_io_only_where_a_bridge_cannot_pass_it_on) {
+    for (const bool can : {true, false}) {
+        // io-reserve=0 of a pci-bridge, and of a port, which reads a base.
+        fake_pci config;
+        auto bridge = fake_pci::bridge(0x000c1b36).set(0x34, 0x40).set(0x40, 0x01280009);
+        if (!can) {
+            bridge.registers[0x1c] = 0xf0;
+            bridge.writable[0x1c] = 0;
+        }
+        config.roots[0][slot(1)] = bridge;
+        pci_devices devices(64);
+        pci::scan(config, devices.found, q35);
+        EXPECT_EQ(devices.found.room[0].from, can ? pool::io : pool::none);
+    }
+}
+
+TEST(pci_scan, rounds_reservations_up_to_pages) {
+    fake_pci config;
+    config.roots[0][slot(1)] = fake_pci::bridge(0x000c1b36)
+                                   .set(0x34, 0x40)
+                                   .set(0x40, 0x01280009)
+                                   .set(0x44, ~0u)
+                                   .set(0x48, ~0u)
+                                   .set(0x50, 0x300001)
+                                   .set(0x54, ~0u)
+                                   .set(0x58, 0x100001)
+                                   .set(0x5c, 1);
+    pci_devices devices(64);
+    pci::scan(config, devices.found, q35);
+    EXPECT_EQ(devices.found.room[1].spare, 0x301u);
+    EXPECT_EQ(devices.found.room[2].spare, 0x100101u);
+}
+
+TEST(pci_scan, shows_the_channels_of_every_ide_controller) {
+    for (const u32 identity : {0x70108086u, 0x71118086u, 0x12345678u}) {
+        fake_pci config;
+        auto ide = fake_pci::function(identity, 0x0101);
+        ide.writable[0x40] = ~0u;
+        config.roots[0][slot(5)] = ide;
+        pci_devices devices(64);
+        pci::scan(config, devices.found, q35);
+        EXPECT_EQ(config.device_at(slot(5)).registers[0x40],
+                  identity == 0x12345678 ? 0u : 0x80008000u);
+    }
 }
 
 TEST(pci_scan, has_functions_without_bars_decode) {

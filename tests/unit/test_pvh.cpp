@@ -180,7 +180,7 @@ TEST(pvh, takes_longer_program_headers_as_they_come) {
 
 TEST(pvh, complains_of_segments_that_are_not_in_ram) {
     const std::string begin =
-        "mayfly: kernel: ELF segment is not in RAM, or in the firmware's (address ";
+        "mayfly: kernel: image is not in RAM, or in the firmware's (address ";
     expect_complaint(image().add(1, ram_end - 1, 0, 2), begin + "0x3fffff, 0x2 bytes)");
     claim(image().add(1, ram_end - 1, 0, 1));
     expect_complaint(image().add(1, ~u64{0}, 0, 2), begin + "0xffffffffffffffff, 0x2 bytes)");
@@ -199,7 +199,7 @@ TEST(pvh, complains_of_segments_that_are_not_in_ram) {
 
 TEST(pvh, complains_of_segments_on_the_firmware) {
     const std::string begin =
-        "mayfly: kernel: ELF segment is not in RAM, or in the firmware's (address ";
+        "mayfly: kernel: image is not in RAM, or in the firmware's (address ";
     expect_complaint(image().add(1, 0xff000, 0, 0x2000), begin + "0xff000, 0x2000 bytes)");
     expect_complaint(image().add(1, 0xe0000, 0, 1), begin + "0xe0000, 0x1 bytes)");
     // Also what is written below 1 MiB before the kernel starts, though the guest is told of RAM.
@@ -208,7 +208,7 @@ TEST(pvh, complains_of_segments_on_the_firmware) {
     expect_complaint(image().add(1, 0xfffff, 0, 1), begin + "0xfffff, 0x1 bytes)");
     expect_complaint(image().add(1, 0x9f000, 0, mib), begin + "0x9f000, 0x100000 bytes)");
     expect_complaint(image().add(1, 0xdffff, 0, 1),
-                     "mayfly: kernel: ELF segment is not in RAM, or in the firmware's (address "
+                     "mayfly: kernel: image is not in RAM, or in the firmware's (address "
                      "0xdffff, 0x1 bytes)");
 }
 
