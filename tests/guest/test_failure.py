@@ -28,7 +28,6 @@ EFI_APPLICATION = (
     "mayfly: kernel: EFI applications are not supported (first bytes 0x5a4d)")
 OLD_PROTOCOL = (
     "mayfly: kernel: the 16-bit entry is not supported yet (protocol 0x207, at least 0x20a)")
-MULTIBOOT = "mayfly: kernel: multiboot is not supported yet (12288 bytes)"
 NO_DMA = "mayfly: fw_cfg: no DMA interface (machine types before 2.5 have none)"
 
 
@@ -60,19 +59,6 @@ def test_kernel_for_the_16_bit_entry(tmp_path):
     """ipxe.lkrn is of protocol 2.07 and has no 32-bit code."""
     kernel = write_kernel(tmp_path, linux_like(protocol=0x207))
     check_complaint("pc", ["-kernel", kernel], OLD_PROTOCOL)
-
-
-def multiboot_kernel() -> bytes:
-    """The smallest multiboot 1 image: header with address fields, one instruction."""
-    flags = 1 << 16
-    header = struct.pack("<8I", 0x1BADB002, flags, -(0x1BADB002 + flags) & 0xFFFFFFFF,
-                         0x100000, 0x100000, 0, 0, 0x100020)
-    return header + b"\xf4" * 0x1000
-
-
-def test_multiboot(tmp_path):
-    """Not yet."""
-    check_complaint("pc", ["-kernel", write_kernel(tmp_path, multiboot_kernel())], MULTIBOOT)
 
 
 def test_without_dma(tmp_path):

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from harness import pvh
+from harness import multiboot, pvh
 from harness.boot_params import ZeroPage
 from harness.guest import booted
 from harness.sentences import expect_sentence
@@ -47,6 +47,16 @@ def test_log_of_pvh(tmp_path):
         assert address
         expect_sentence(entry, f"mayfly: log: entering by PVH (entry {address[1]}, "
                                "initrd 0x0 of 0 bytes)")
+
+
+def test_log_of_multiboot(tmp_path):
+    """The same of a block of image and modules."""
+    program = multiboot.Program.reporting()
+    with booted(tmp_path, "pc", LOG, kernel=multiboot.flat(program)) as guest:
+        tables, entry = split_log(guest)
+        check_tables_line(tables, guest.report.values["rsdp"]["found"])
+        expect_sentence(entry, f"mayfly: log: entering by multiboot (entry {program.entry:#x}, "
+                               f"image {program.base:#x} of {multiboot.block_size(program)} bytes)")
 
 
 def test_another_word_asks_for_nothing(tmp_path):

@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from harness import accesses, acpi, memory, mtree, paths, pci, pci_tables, pvh
+from harness import accesses, acpi, memory, mtree, multiboot, paths, pci, pci_tables, pvh
 from harness.failure import check_complaint, complaint
 from harness.guest import booted, linux_like, write_kernel
 from harness.memory import FOUR_GIB, GIB
@@ -348,14 +348,20 @@ PXB = {"pc": devices("pxb,id=x,bus_nr=64", "virtio-rng-pci,bus=x"),
                       "virtio-rng-pci,bus=r")}
 
 
+IMAGES = {"bzImage": linux_like, "Linux by PVH": pvh.build,
+          "another by PVH": lambda: pvh.build(linux=False),
+          "multiboot": lambda: multiboot.flat(multiboot.Program.reporting())}
+
+
 @pytest.mark.parametrize("machine", ["pc", "q35"])
 @pytest.mark.parametrize("kernel, args, is_full", [
     ("bzImage", [], False), ("bzImage", FULL, True), ("bzImage", "pxb", True),
     ("bzImage", [*LEAN, "pxb"], False), ("Linux by PVH", [], False), ("Linux by PVH", FULL, True),
-    ("another by PVH", [], True), ("another by PVH", LEAN, False)], ids=str)
+    ("another by PVH", [], True), ("another by PVH", LEAN, False), ("multiboot", [], True),
+    ("multiboot", LEAN, False)], ids=str)
 def test_choice(tmp_path, machine, kernel, args, is_full):
     """Lean for Linux, full for others and extra roots, and what the user asks for."""
-    image = linux_like() if kernel == "bzImage" else pvh.build(linux=kernel.startswith("Linux"))
+    image = IMAGES[kernel]()
     more = PXB[machine] if "pxb" in args else devices("virtio-rng-pci")
     args = [*(a for a in args if a != "pxb"), *more] if args != "pxb" else more
     tree, _, said = tree_of(tmp_path, machine, args, kernel=image)

@@ -7,14 +7,14 @@ import time
 import pytest
 from test_budget import COUNTS
 
-from harness import acpi, fpdt, layout, memory
+from harness import acpi, fpdt, layout, memory, multiboot
 from harness.accesses import device_accesses
 from harness.guest import booted, linux_like, pvh_kernel, write_kernel
 from harness.qemu import Qemu
 from harness.timeline import check_place, printed, published, trace
 
 MACHINES = ["pc", "q35", "microvm"]
-PROTOCOLS = ["bzimage", "pvh"]
+PROTOCOLS = ["bzimage", "pvh", "multiboot"]
 MEASURED_BY = {"pc": "PM timer", "q35": "PM timer", "microvm": "PIT"}
 CLOCK = {"pc": "acpi-tmr", "q35": "acpi-tmr", "microvm": "pit"}
 PM_TIMER = 0x608
@@ -29,6 +29,8 @@ LONGEST_ENTRY, LONGEST_BOOT = 100_000, 1_000_000  # nanoseconds; some 500 and 25
 
 def kernel_of(protocol: str) -> bytes:
     """The reporting payload."""
+    if protocol == "multiboot":
+        return multiboot.flat(multiboot.Program.reporting())
     return pvh_kernel() if protocol == "pvh" else linux_like()
 
 

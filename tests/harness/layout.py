@@ -10,6 +10,7 @@ from .memory import ACPI, BIOS_SEGMENT, FOUR_GIB, MIB, NVS, RAM, RESERVED, Range
 from .report import Report
 
 ROM_SIZE = 0x10000
+FIXED = ("pvh", "multiboot")  # entries of images that are linked for one address
 
 
 def _pieces(report: Report, *names: str) -> list[Range]:
@@ -20,7 +21,7 @@ def _pieces(report: Report, *names: str) -> list[Range]:
 def kernel_range(report: Report) -> Range:
     """The memory a kernel may use before it reads the memory map."""
     values = report.values["address"]
-    if report.entry == "pvh":
+    if report.entry in FIXED:
         return Range(values["run"], values["run_end"], "kernel")
     return Range(values["run"], values["run"] + ZeroPage(report).init_size, "kernel")
 
@@ -28,7 +29,7 @@ def kernel_range(report: Report) -> Range:
 def load_range(report: Report) -> Range:
     """Where the firmware copied the kernel's file to."""
     values = report.values["address"]
-    size = values["run_end"] - values["run"] if report.entry == "pvh" else (
+    size = values["run_end"] - values["run"] if report.entry in FIXED else (
         struct.unpack_from("<I", report.one("zero_page").data, 0x1F4)[0] * 16)
     return Range(values["load"], values["load"] + size, "loaded kernel")
 
@@ -41,14 +42,20 @@ def initrd_range(report: Report) -> Range | None:
     return Range(address, address + size, "initrd")
 
 
+def module_ranges(report: Report) -> list[Range]:
+    """Where the modules of a multiboot image are, without empty ones."""
+    return [Range(address, address + size, "module")
+            for address, size, *_ in report.modules if size]
+
+
 def handed_over(report: Report) -> list[Range]:
     """What the kernel reads during its start and may reuse later."""
-    result = _pieces(report, "zero_page", "setup_data", "command_line", "start_info", "modules",
-                     "memory_map")
+    result = _pieces(report, "zero_page", "setup_data", "command_line", "start_info",
+                     "multiboot_info", "loader_name", "modules", "module_string", "memory_map")
     gdt = _pieces(report, "gdt")
     result += [g for g in gdt if g.end <= FOUR_GIB - ROM_SIZE]
     initrd = initrd_range(report)
-    return result + ([initrd] if initrd else [])
+    return result + module_ranges(report) + ([initrd] if initrd else [])
 
 
 def lasting(report: Report) -> list[Range]:

@@ -90,9 +90,22 @@ def _pvh_map(report: Report) -> list[Range]:
             in struct.iter_unpack("<QQII", report.one("memory_map").data)]
 
 
+def _multiboot_map(report: Report) -> list[Range]:
+    data = report.one("memory_map").data
+    result = []
+    while data:
+        size, begin, length, kind = struct.unpack_from("<IQQI", data)
+        result.append(Range(begin, begin + length, kind))
+        data = data[4 + size :]  # the size does not count itself
+    return result
+
+
+MAPS = {"pvh": _pvh_map, "multiboot": _multiboot_map}
+
+
 def firmware_map(report: Report) -> list[Range]:
     """The memory map the payload was given, in the given order."""
-    return _pvh_map(report) if report.entry == "pvh" else _zero_page_map(report)
+    return MAPS.get(report.entry, _zero_page_map)(report)
 
 
 def of_type(ranges: list[Range], *kinds: int) -> list[Range]:

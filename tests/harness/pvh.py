@@ -40,14 +40,16 @@ def notes(entry: int, bits: int, linux: bool) -> bytes:
                           struct.pack("<Q" if bits == 64 else "<I", entry))
 
 
-def _program_header(bits: int, kind: int, offset: int, address: int, size: int, memory: int,
-                    align: int) -> bytes:
+def program_header(bits: int, kind: int, offset: int, address: int, size: int, memory: int,
+                   align: int) -> bytes:
+    """An entry of the program header table."""
     if bits == 64:
         return struct.pack("<2I6Q", kind, 7, offset, address, address, size, memory, align)
     return struct.pack("<8I", kind, offset, address, address, size, memory, 7, align)
 
 
-def _elf_header(bits: int, entry: int, count: int) -> bytes:
+def elf_header(bits: int, entry: int, count: int) -> bytes:
+    """The header of an ELF with `count` program headers right behind it."""
     ident = b"\x7fELF" + bytes([2 if bits == 64 else 1, 1, 1]) + bytes(9)
     layout, machine, size, entry_size = (
         ("<2HI3QI6H", EM_X86_64, 64, 56) if bits == 64 else ("<2HI3II6H", EM_386, 52, 32))
@@ -77,14 +79,14 @@ def build(bits: int = 64, linux: bool = True, notes_at: int = 0,
     note_offset = round_up(max(memory, notes_at), 16)
     segment = code.ljust(note_offset, b"\0") + note_bytes
     headers = [
-        _program_header(bits, PT_LOAD, PAGE, BASE, len(segment), len(segment), PAGE),
-        _program_header(bits, PT_NOTE, PAGE + note_offset, BASE + note_offset, len(note_bytes),
+        program_header(bits, PT_LOAD, PAGE, BASE, len(segment), len(segment), PAGE),
+        program_header(bits, PT_NOTE, PAGE + note_offset, BASE + note_offset, len(note_bytes),
                         len(note_bytes), 4)]
     body = segment.ljust(round_up(len(segment), PAGE), b"\0")
     if extra:
         address, content = extra
-        headers.append(_program_header(bits, PT_LOAD, PAGE + len(body), address, len(content),
-                                       len(content), PAGE))
+        headers.append(program_header(bits, PT_LOAD, PAGE + len(body), address, len(content),
+                                      len(content), PAGE))
         body += content
-    head = _elf_header(bits, entry, len(headers)) + b"".join(headers)
+    head = elf_header(bits, entry, len(headers)) + b"".join(headers)
     return head.ljust(PAGE, b"\0") + body

@@ -34,6 +34,7 @@ class Report:
     pci: dict[tuple[int, int], bytes] = field(default_factory=dict)
     functions: dict[int, list[int]] = field(default_factory=dict)
     initrd: tuple[int, int, int, int] | None = None
+    modules: list[tuple[int, int, int, int]] = field(default_factory=list)
 
     def one(self, name: str) -> Memory:
         """The only piece of memory of this name."""
@@ -79,6 +80,8 @@ def _add(report: Report, line: str) -> None:
         report.functions[number] = registers
     elif keyword == "initrd":
         report.initrd = tuple(_numbers(words))
+    elif keyword == "module":
+        report.modules.append(tuple(_numbers(words)))
     else:
         name, value = words
         report.values.setdefault(keyword, {})[name] = int(value, 16)

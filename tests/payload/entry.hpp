@@ -4,7 +4,7 @@
 
 #include "cpu.hpp"
 
-enum class protocol : u32 { bzimage = 0, pvh = 1 };
+enum class protocol : u32 { bzimage = 0, pvh = 1, multiboot = 2 };
 
 struct [[gnu::packed]] descriptor_table {
     u16 limit;

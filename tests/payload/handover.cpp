@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "handover.hpp"
 
+#include "initrd.hpp"
 #include "report.hpp"
 
 namespace {
@@ -30,6 +31,23 @@ constexpr u32 si_size = 56;
 constexpr u32 module_size = 32;
 constexpr u32 memmap_entry_size = 24;
 constexpr u32 most_memmap_entries = 1024;
+
+// Offsets in the information structure: Multiboot 0.6.96, 3.3.
+constexpr u32 mb_flags = 0;
+constexpr u32 mb_cmdline = 16;
+constexpr u32 mb_mods_count = 20;
+constexpr u32 mb_mods_addr = 24;
+constexpr u32 mb_mmap_length = 44;
+constexpr u32 mb_mmap_addr = 48;
+constexpr u32 mb_loader_name = 64;
+constexpr u32 mb_size = 88;  // as QEMU makes it
+constexpr u32 mb_has_cmdline = 1 << 2;
+constexpr u32 mb_has_modules = 1 << 3;
+constexpr u32 mb_has_map = 1 << 6;
+constexpr u32 mb_has_loader_name = 1 << 9;
+constexpr u32 mb_module_size = 16;
+constexpr u32 mb_most_modules = 64;
+constexpr u32 mb_longest_map = 1 << 16;
 
 extern "C" char image_start[];
 extern "C" char memory_end[];
@@ -123,11 +141,57 @@ handover report_start_info(u32 info) {
     return result;
 }
 
+// Each module's place, sums and string; an empty file is a module too.
+void report_modules(u32 list, u32 count) {
+    if (count == 0 || count > mb_most_modules) {
+        return;
+    }
+    report::memory("modules", list, count * mb_module_size);
+    for (u32 at = list; count != 0; --count, at += mb_module_size) {
+        const u32 begin = load<u32>(at);
+        report_sums("module", begin, load<u32>(at + 4) - begin);
+        report_string("module_string", load<u32>(at + 8));
+    }
+}
+
+handover report_multiboot(u32 info) {
+    report::text("entry multiboot");
+    report::end_line();
+    report::memory("multiboot_info", info, mb_size);
+    handover result = {};
+    const u32 flags = load<u32>(info + mb_flags);
+    if ((flags & mb_has_cmdline) != 0) {
+        result.command_line = load<u32>(info + mb_cmdline);
+        report_string("command_line", result.command_line);
+    }
+    if ((flags & mb_has_loader_name) != 0) {
+        report_string("loader_name", load<u32>(info + mb_loader_name));
+    }
+    const u32 length = load<u32>(info + mb_mmap_length);
+    if ((flags & mb_has_map) != 0 && length < mb_longest_map) {
+        report::memory("memory_map", load<u32>(info + mb_mmap_addr), length);
+    }
+    if ((flags & mb_has_modules) != 0) {
+        report_modules(load<u32>(info + mb_mods_addr), load<u32>(info + mb_mods_count));
+    }
+    return result;
+}
+
+handover report_protocol(const struct entry_state& state) {
+    switch (state.kind) {
+    case protocol::pvh:
+        return report_start_info(state.ebx);
+    case protocol::multiboot:
+        return report_multiboot(state.ebx);
+    default:
+        return report_zero_page(state);
+    }
+}
+
 }  // namespace
 
 handover report_handover(const struct entry_state& state) {
-    handover result =
-        state.kind == protocol::pvh ? report_start_info(state.ebx) : report_zero_page(state);
+    handover result = report_protocol(state);
     result.own_begin = address_of(image_start);
     result.own_end = address_of(memory_end);
     report_registers(state);

@@ -13,6 +13,7 @@
 
 #define KIND_BZIMAGE 0
 #define KIND_PVH 1
+#define KIND_MULTIBOOT 2
 
 #define EXIT_PORT 0xf4
 #define REPORT_PORT 0xe9
@@ -84,11 +85,16 @@ entry32:
     jmp start_bzimage
 
 .balign 16
-/* Read by the image builders: magic, PVH entry, size in the file, size in memory. */
+/* Read by the image builders: magic, PVH entry, size in file, size in memory, multiboot entry. */
     .long 0x4d46504c
     .long start_pvh - entry32
     .long image_end - entry32
     .long memory_end - entry32
+    .long start_multiboot - entry32
+
+/* Room for a multiboot header, which the image builders write; here it is in the first 8 KiB. */
+.org 0x40
+    .fill 32
 
 .org 0x200
 .code64
@@ -158,14 +164,18 @@ moved:
 4:  lea started - entry32(%ebx), %eax
     jmp *%eax
 
+/* Which entry it was says more than EAX, which a firmware may set for every protocol. */
+start_multiboot:
+    movl $KIND_MULTIBOOT, S_KIND+entry_state
+    jmp 1f
 start_pvh:
-    mov %esp, S_ESP+entry_state
+    movl $KIND_PVH, S_KIND+entry_state
+1:  mov %esp, S_ESP+entry_state
     mov %ebp, S_EBP+entry_state
     mov $stack_top, %esp
     pushf
     popl S_EFLAGS+entry_state
     save_common entry_state
-    movl $KIND_PVH, S_KIND+entry_state
     movl $image_start, S_LOAD+entry_state
 
 started:

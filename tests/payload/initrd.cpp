@@ -5,7 +5,7 @@
 
 #include "report.hpp"
 
-void report_initrd(u32 address, u32 size) {
+void report_sums(const char* keyword, u32 address, u32 size) {
     u32 plain = 0;
     u32 ordered = 0;
     const auto add = [&](u32 word) {
@@ -29,7 +29,7 @@ void report_initrd(u32 address, u32 size) {
         }
         add(last);
     }
-    report::text("initrd");
+    report::text(keyword);
     for (const u32 value : {address, size, plain, ordered}) {
         report::number(value);
     }

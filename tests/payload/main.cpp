@@ -113,7 +113,7 @@ extern "C" [[noreturn]] void payload_main() {
     }
     command_line.each_dump([](u32 address, u32 size) { report::memory("dump", address, size); });
     if (given.initrd_size != 0) {
-        report_initrd(given.initrd, given.initrd_size);
+        report_sums("initrd", given.initrd, given.initrd_size);
     }
     report::finish();
     if (boot < command_line.number("boots=", 1)) {

@@ -16,10 +16,14 @@ payload_sources := head.S real_mode.S main.cpp buses.cpp handover.cpp initrd.cpp
     report.cpp tables.cpp words.cpp
 payload_objects := $(payload_sources:%=$(payload_out)/%.o)
 
-# bzImage part and PVH part are one program at two addresses.
+# bzImage, PVH and multiboot images are one program at several addresses. The one below 640 KiB must
+# do with a smaller report, which it sends in pieces.
 pvh_base := 0x1000000
+low_base := 0x8000
+low_report_capacity := 0x20000
+payload_low_objects := $(filter-out %/report.cpp.o,$(payload_objects)) $(payload_out)/report-low.o
 
-payload_images := payload.bin payload-pvh.bin setup.bin exit_rom.bin \
+payload_images := payload.bin payload-pvh.bin payload-low.bin setup.bin exit_rom.bin \
     stub_exit16.bin stub_exit32.bin stub_tsc16.bin stub_tsc32.bin \
     stub_map16.bin stub_map32.bin stub_mappvh.bin \
     stub_fault16.bin stub_fault32.bin fault_rom.bin
@@ -31,6 +35,10 @@ $(payload_out)/%.cpp.o: $(payload_dir)/%.cpp $(wildcard $(payload_dir)/*.hpp)
 	@mkdir -p $(@D)
 	$(payload_gxx) $(payload_flags) -c $< -o $@
 
+$(payload_out)/report-low.o: $(payload_dir)/report.cpp $(wildcard $(payload_dir)/*.hpp)
+	@mkdir -p $(@D)
+	$(payload_gxx) $(payload_flags) -DREPORT_CAPACITY=$(low_report_capacity) -c $< -o $@
+
 $(payload_out)/%.S.o: $(payload_dir)/%.S
 	@mkdir -p $(@D)
 	$(payload_gxx) -m32 -fno-pic -c $< -o $@
@@ -39,9 +47,13 @@ $(payload_out)/payload.elf: $(payload_objects) $(payload_dir)/payload.ld
 	$(payload_ld) -m elf_i386 -pie --no-dynamic-linker -z notext -z norelro -z noexecstack --no-warn-rwx-segments --hash-style=sysv \
 	    --build-id=none --defsym=BASE=0 -T $(payload_dir)/payload.ld $(payload_objects) -o $@
 
+fixed_link = $(payload_ld) -m elf_i386 -z norelro -z noexecstack --no-warn-rwx-segments \
+    --build-id=none --defsym=BASE=$(1) -T $(payload_dir)/payload.ld $(2) -o $@
+
 $(payload_out)/payload-pvh.elf: $(payload_objects) $(payload_dir)/payload.ld
-	$(payload_ld) -m elf_i386 -z norelro -z noexecstack --no-warn-rwx-segments --build-id=none --defsym=BASE=$(pvh_base) \
-	    -T $(payload_dir)/payload.ld $(payload_objects) -o $@
+	$(call fixed_link,$(pvh_base),$(payload_objects))
+$(payload_out)/payload-low.elf: $(payload_low_objects) $(payload_dir)/payload.ld
+	$(call fixed_link,$(low_base),$(payload_low_objects))
 
 $(payload_out)/payload%.bin: $(payload_out)/payload%.elf
 	$(payload_objcopy) -O binary $< $@

@@ -3,11 +3,15 @@
 
 #include <initializer_list>
 
+#ifndef REPORT_CAPACITY
+#define REPORT_CAPACITY 0x100000
+#endif
+
 namespace report {
 namespace {
 
 constexpr u16 report_port = 0xe9;
-constexpr u32 capacity = 1 << 20;
+constexpr u32 capacity = REPORT_CAPACITY;
 
 char buffer[capacity];
 u32 used;
