@@ -19,7 +19,9 @@ void add_memory(abi::multiboot_info& info, const memory_map& map, arena& work) {
         if (entry.part.address == mib)
             info.memory_upper = kibibytes;
     }
-    info.flags = info.flags | abi::multiboot_has_memory | abi::multiboot_has_map;
+    // The disk that QEMU names is the BIOS's, which is not there.
+    info.flags = (info.flags & ~abi::multiboot_has_boot_device) | abi::multiboot_has_memory |
+                 abi::multiboot_has_map;
     info.map = work.address_of(entries.data());
     info.map_length = count * size;
 }

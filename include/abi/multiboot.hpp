@@ -11,6 +11,7 @@ inline constexpr u32 multiboot_magic = 0x2badb002;
 
 /// In multiboot_info::flags: which fields count.
 inline constexpr u32 multiboot_has_memory = 1u << 0;
+inline constexpr u32 multiboot_has_boot_device = 1u << 1;
 inline constexpr u32 multiboot_has_map = 1u << 6;
 
 struct multiboot_info {

@@ -59,9 +59,9 @@ TEST(multiboot, counts_memory_up_to_the_first_hole) {
     EXPECT_EQ(out.info.memory_upper, 62u * 1024);
 }
 
-TEST(multiboot, keeps_what_is_there) {
+TEST(multiboot, keeps_what_is_there_but_the_boot_device) {
     abi::multiboot_info info{};
-    info.flags = 1u << 2 | 1u << 3;
+    info.flags = 1u << 1 | 1u << 2 | 1u << 3;
     info.command_line = 0x1234;
     info.module_count = 2;
     const auto out = tell(map_of(639 * kib, 64 * mib), info);
