@@ -46,8 +46,8 @@ extern "C" [[noreturn]] void firmware_main(u64 reset_tsc) {
     tell_unknown_bridge(pc);
     prepare_platform(pc);
     make_memory_map(pc);
-    if (kind == payload_kind::pvh_elf && !boot::claim_segments(head, pc.map))
-        claim_extent(pc);
+    if (kind == payload_kind::pvh_elf)
+        boot::claim_image(read_extent(pc), head, pc.map);
     prepare_pci(pc, head, kind);
     mark(pc, step::platform);
     if (kind == payload_kind::linux_image)

@@ -76,7 +76,7 @@ void find_high(machine& pc, pci::host_windows& out) {
             break;
         }
         const u32 reserved = static_cast<u32>(part.begin >> 32);
-        if (type != 0 && reserved >= begin && reserved < end)
+        if (type != 0 && round_up(part.end) > begin && reserved < end)
             end = reserved;
     }
     if (begin < end)
@@ -129,8 +129,8 @@ bool is_full(machine& pc, u32 extra_roots, const_bytes head, boot::payload_kind 
         return pc.asked.prepare == preparation::full;
     if (prepare_fully || extra_roots != 0)
         return true;
-    return kind != boot::payload_kind::linux_image &&
-           (kind == boot::payload_kind::multiboot || !boot::is_linux(head, pc.map, pc.ram));
+    // The head of a multiboot image reads as zeros.
+    return kind != boot::payload_kind::linux_image && !boot::is_linux(head, pc.map, pc.ram);
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What several steps read from fw_cfg into the work area.
+// What several steps read from fw_cfg.
 #include "machine.hpp"
 
 namespace mayfly {
@@ -12,12 +12,9 @@ bytes read_file(machine& pc, text name, hw::file file) {
     return content;
 }
 
-tables::range claim_extent(machine& pc) {
+tables::range read_extent(machine& pc) {
     const u32 begin = pc.config.read_u32(abi::fw_cfg_key::kernel_address);
-    const tables::range extent{begin,
-                               u64{begin} + pc.config.read_u32(abi::fw_cfg_key::kernel_size)};
-    pc.map.claim_payload(extent);
-    return extent;
+    return {begin, u64{begin} + pc.config.read_u32(abi::fw_cfg_key::kernel_size)};
 }
 
 command_line read_command_line(machine& pc, u32 limit, u32 zeros) {

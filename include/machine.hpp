@@ -81,9 +81,9 @@ void publish_timeline(machine& pc, const tables::acpi_tables& acpi, entry_mark k
 /// A whole file of fw_cfg in the work area; stops where it does not fit.
 bytes read_file(machine& pc, text name, hw::file file);
 
-/// Takes the RAM from the first byte of the image that QEMU has unpacked to its last, and returns
-/// where that is; stops where it is not RAM, or ours. Not for a bzImage.
-tables::range claim_extent(machine& pc);
+/// Where an image that QEMU takes apart (PVH, multiboot) is or will be, from its first byte to its
+/// last.
+tables::range read_extent(machine& pc);
 
 /// Goes on where the guest wants to, if an INIT came with a shutdown code of it.
 void honour_shutdown_code(machine& pc);
@@ -91,8 +91,9 @@ void honour_shutdown_code(machine& pc);
 /// True where this firmware ran already since the last reset of the machine: after an INIT or a
 /// jump to F000:FFF0 (Linux on microvm reboots by one). Interrupts may be pending then, bridges
 /// have bus numbers, and a PVH kernel is as it was left in RAM. A guest that closed or emptied the
-/// F segment hides it, but not where the payload is no Linux image. False on an unknown chipset. No
-/// access in the first boot of a Linux image, two in its later ones and for all others.
+/// F segment hides it, but on pc and q35 not where the payload is no Linux image. False on an
+/// unknown chipset. No access in the first boot of a Linux image, two in its later ones and for all
+/// others.
 bool ran_before(machine& pc, boot::payload_kind kind);
 
 /// Says on the debug port that the host bridge is of no known kind, where it is.

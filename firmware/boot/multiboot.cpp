@@ -14,6 +14,8 @@ void add_memory(abi::multiboot_info& info, const memory_map& map, arena& work) {
         auto& entry = as<multiboot_map_entry>(entries, i * size);
         entry.size = sizeof entry.part;
         const u32 kibibytes = static_cast<u32>(entry.part.length >> 10);
+        if (entry.part.type != static_cast<u32>(tables::memory_type::ram))
+            continue;
         if (entry.part.address == 0)
             info.memory_lower = kibibytes;
         if (entry.part.address == mib)

@@ -6,7 +6,6 @@
 namespace mayfly::boot {
 namespace {
 
-using tables::claimed_ram;
 using tables::memory_map;
 using tables::range;
 
@@ -98,16 +97,18 @@ bool names_linux(const_bytes notes) {
 
 }  // namespace
 
-bool claim_segments(const_bytes head, memory_map& map) {
+void claim_image(const range& extent, const_bytes head, memory_map& map) {
+    const bool is_whole = !extent.empty() && map.is_ram(extent);
     const program_headers headers(head);
+    if (is_whole || headers.count() == 0)
+        map.claim_payload(extent);
     for (u32 i = 0; i < headers.count(); i++) {
         const segment part = headers[i];
-        if (part.type != abi::elf_load_segment || part.memory_size == 0)
-            continue;
         const range where{part.address, part.address + part.memory_size};
-        map.claim_payload(where);
+        if (part.type == abi::elf_load_segment && part.memory_size != 0 &&
+            (!is_whole || (!where.empty() && map.is_ram(where))))
+            map.claim_payload(where);
     }
-    return headers.count() != 0;
 }
 
 bool is_linux(const_bytes head, const memory_map& map, memory ram) {

@@ -115,7 +115,8 @@ class planner {
         u8 shift = unit;
         u32 size = inside.left.extents[0].begin;
         bool is_wanted_low = false;
-        if (window.child < spared && window.spare != 0 && !window.is_dropped) {
+        if ((window.child < spared || window.is_reservation) && window.spare != 0 &&
+            !window.is_dropped) {
             is_wanted_low = (window.note & note_low_spare) != 0;
             // A link has one device; a bus takes one more.
             if (which != pool::io && !behind.has_one_slot)
@@ -200,13 +201,14 @@ class planner {
         return *at;
     }
 
-    /// Drops the largest reservation, or BAR, of those in `full`; false where there is none.
+    /// Drops the largest reservation, or BAR, the last of equals, of those in `full`; false where
+    /// there is none.
     bool drop_largest(bool reservation, pool full, const resource* inside) {
         resource* largest = nullptr;
         u32 size = 0;
         for (auto& one : devices_.resources()) {
             if (one.is_window != reservation || one.is_dropped || one.from == pool::none ||
-                one.wanted() <= size)
+                one.wanted() < size || one.wanted() == 0)
                 continue;
             const resource& outer = outermost(one);
             if (outer.from == full && (inside == nullptr || inside == &outer)) {

@@ -15,12 +15,13 @@ inline constexpr u16 fw_cfg_dma_port = 0x518;
 enum class fw_cfg_key : u16 {
     cpu_count = 0x05,       ///< u16: CPUs present at boot
     kernel_address = 0x07,  ///< u32: multiboot and PVH: where the image begins
-    kernel_size = 0x08,     ///< u32: protected-mode part, or the extent of an ELF in RAM
-    initrd_size = 0x0b,     ///< u32
-    kernel_entry = 0x10,    ///< u32: PVH and multiboot only
-    kernel_data = 0x11,     ///< protected-mode part of a bzImage; multiboot: image, modules
-    initrd_data = 0x12,     ///< multiboot: the information structure
-    cmdline_size = 0x14,    ///< u32, the NUL included
+    kernel_size = 0x08,   ///< u32: protected-mode part, or of an image that QEMU takes apart, as it
+                          ///< lies in RAM
+    initrd_size = 0x0b,   ///< u32
+    kernel_entry = 0x10,  ///< u32: PVH and multiboot only
+    kernel_data = 0x11,   ///< protected-mode part of a bzImage; multiboot: image, modules
+    initrd_data = 0x12,   ///< multiboot: the information structure
+    cmdline_size = 0x14,  ///< u32, the NUL included
     cmdline_data = 0x15,
     setup_size = 0x17,  ///< u32
     setup_data = 0x18,  ///< bzImage: boot sector and setup code; PVH: the first 8 KiB of the ELF

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A multiboot image, which QEMU has unpacked: what it covers, and what it is told.
+// What a multiboot image is told.
 #pragma once
 
 #include "abi/multiboot.hpp"

@@ -8,15 +8,17 @@
 
 namespace mayfly::boot {
 
-/// Takes what the ELF's segments cover from the free RAM of `map`, by the program headers in
-/// `head`, its first 8 KiB. Stops where a segment is not in RAM or lies in our own memory. False
-/// where the headers are not there: besides odd images, QEMU 7.2 keeps `head` on a stack that it
-/// goes on to use, for network devices without a backend among others.
-bool claim_segments(const_bytes head, tables::memory_map& map);
+/// Takes what the ELF covers from the free RAM of `map`: `extent`, from its first byte to its last
+/// as QEMU says (hw/i386/x86.c, load_elfboot), and where not all of that is RAM, its segments by
+/// the program headers in `head`, its first 8 KiB. Stops where they are not in RAM or in our own
+/// memory. The headers alone do not do: QEMU 7.2 keeps `head` on a stack that it goes on to use,
+/// for a network device without a backend among others. The extent alone does not either: its
+/// numbers have 32 bits.
+void claim_image(const tables::range& extent, const_bytes head, tables::memory_map& map);
 
 /// Whether the ELF is Linux, from its notes: a note named "Linux", or Xen's note of the guest's
 /// name. Reads them where they were loaded, if that is RAM; false where they are not found. After
-/// claim_segments().
+/// claim_image().
 bool is_linux(const_bytes head, const tables::memory_map& map, memory ram);
 
 /// What the kernel gets.

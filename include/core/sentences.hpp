@@ -43,7 +43,8 @@ inline constexpr char smbios_too_large[] = "smbios: tables are too large (%u byt
 
 // The kernel.
 inline constexpr char no_kernel[] = "kernel: none was given (use -kernel)";
-inline constexpr char not_a_kernel[] = "kernel: neither a bzImage nor a PVH ELF (first bytes %x)";
+inline constexpr char not_a_kernel[] =
+    "kernel: neither a bzImage, nor multiboot, nor a PVH ELF (first bytes %x)";
 inline constexpr char efi_kernel[] = "kernel: EFI applications are not supported (first bytes %x)";
 inline constexpr char needs_16_bit_entry[] =
     "kernel: the 16-bit entry is not supported yet (protocol %x, at least %x)";
@@ -62,7 +63,7 @@ inline constexpr char command_line_too_long[] = "command line: too long (%u char
 inline constexpr char initrd_too_large[] =
     "initrd: does not fit into the RAM (%u bytes, RAM ends at %x)";
 
-// PVH.
+// PVH and multiboot.
 inline constexpr char image_not_in_ram[] =
     "kernel: image is not in RAM, or in the firmware's (address %x, %x bytes)";
 

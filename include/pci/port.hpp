@@ -35,17 +35,18 @@ void reserve(Config& config, u32 at, resource* windows) {
     if (buses != unset)
         windows[0].note = static_cast<u8>(buses < bus_limit ? buses : bus_limit - 1);
     const auto keep = [&](u32 window, u32 size) {
+        // What is no more than any port gets may be given up as easily.
+        windows[window].is_reservation = size > windows[window].spare;
         windows[window].spare = size < most_spare ? size : most_spare;
-        windows[window].is_reservation = true;
     };
     const auto keep_memory = [&](u32 window, u32 size, u32 upper) {
         const u32 pages = size >> page_shift | upper << (32 - page_shift);
-        keep(window,
-             upper >> page_shift != 0 ? most_spare : pages + (size % page_size != 0 ? 1 : 0));
+        const bool is_countable = upper >> (page_shift - 1) == 0;
+        keep(window, is_countable ? pages + (size % page_size != 0 ? 1 : 0) : most_spare);
     };
     const u32 io = config.read(at + 8);
     if (io != unset)
-        keep(0, io);
+        keep(0, config.read(at + 12) != 0 ? most_spare : io);
     const u32 memory = config.read(at + 16);
     if (memory != unset)
         keep_memory(1, memory, 0);

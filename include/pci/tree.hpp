@@ -73,7 +73,7 @@ struct resource {
     bool is_on_root;      ///< on a bus that no bridge leads to
     bool is_wide;         ///< a register of 64 bits
     bool may_be_high;     ///< may lie above 4 GiB
-    bool is_reservation;  ///< window: the bridge says how much is to be spare
+    bool is_reservation;  ///< window: the bridge wants more to be spare than others get
     bool is_dropped;      ///< no room was found; of a window, for what is to be spare
 
     u32 bus() const { return function >> 8u; }

@@ -30,9 +30,6 @@ struct range {
 
     constexpr u64 size() const { return end - begin; }
     constexpr bool empty() const { return begin >= end; }
-    constexpr bool overlaps(const range& other) const {
-        return begin < other.end && other.begin < end;
-    }
 };
 
 /// The whole address space, cut where its type changes. Every place above 1 MiB is taken from here,

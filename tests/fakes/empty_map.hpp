@@ -12,4 +12,8 @@ inline tables::memory_map empty_map() {
     return tables::memory_map(nothing);
 }
 
+inline bool overlap(const tables::range& one, const tables::range& other) {
+    return one.begin < other.end && other.begin < one.end;
+}
+
 }  // namespace mayfly::fakes

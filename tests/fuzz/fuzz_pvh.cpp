@@ -20,7 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const const_bytes head{raw.data(), raw.size()};
     tables::memory_map map = fakes::empty_map();
     map.set({mib, ram_end}, tables::memory_type::ram);
-    if (!fuzz::finishes([&] { (void)boot::claim_segments(head, map); }))
+    if (!fuzz::finishes([&] { boot::claim_image({mib, mib + 0x1000}, head, map); }))
         return 0;
     fuzz::require(map.is_ram({mib, ram_end}));
     (void)boot::is_linux(head, map, ram.view());

@@ -23,7 +23,8 @@ MACHINES = ["pc", "q35", "microvm"]
 # The firmware's sentences, word by word.
 
 NO_KERNEL = "mayfly: kernel: none was given (use -kernel)"
-NOT_A_KERNEL = "mayfly: kernel: neither a bzImage nor a PVH ELF (first bytes 0x74786574)"
+NO_KIND = "mayfly: kernel: neither a bzImage, nor multiboot, nor a PVH ELF"
+NOT_A_KERNEL = f"{NO_KIND} (first bytes 0x74786574)"
 EFI_APPLICATION = (
     "mayfly: kernel: EFI applications are not supported (first bytes 0x5a4d)")
 OLD_PROTOCOL = (
@@ -316,7 +317,7 @@ def test_image_cut_short(tmp_path, with_dtb):
 def test_pvh_where_qemu_does_not_load_it(tmp_path, machine):
     """Machine types before 4.0 take an ELF for a kernel of protocol 0."""
     check_complaint(machine, ["-kernel", write_kernel(tmp_path, pvh.build())],
-                    "mayfly: kernel: neither a bzImage nor a PVH ELF (first bytes 0x464c457f)")
+                    f"{NO_KIND} (first bytes 0x464c457f)")
 
 
 @pytest.mark.parametrize("address, size", [(0, 0x100), (0x400, 0x100), (0x9F800, 0x10),

@@ -6,7 +6,8 @@ import struct
 import pytest
 
 from harness import acpi, layout, memory, pci, pvh
-from harness.guest import boot, booted, pvh_kernel
+from harness.failure import check_complaint
+from harness.guest import boot, booted, pvh_kernel, write_kernel
 from harness.memory import GIB, MIB
 
 MACHINES = ["pc", "q35", "microvm"]
@@ -133,3 +134,17 @@ def test_network_device_without_a_backend(tmp_path, machine, device):
                 words="buses") as guest:
         layout.check(guest.report, memory.qemu_ram(guest.vm))
         assert guest.vm.debug == "" and not pci.Tree(guest.report).missing()
+
+
+@pytest.mark.parametrize("bits", [32, 64])
+@pytest.mark.parametrize("device", [[], ["-device", "e1000"],
+                                    ["-netdev", "hubport,hubid=1,id=a", "-netdev",
+                                     "hubport,hubid=1,id=b"]], ids=["whole", "e1000", "hub"])
+def test_no_initrd_on_a_kernel_whose_headers_are_overwritten(tmp_path, bits, device):
+    """Of 64 MiB the kernel has 16 to 42; 24 more for an initrd are only on top of it."""
+    kernel = write_kernel(tmp_path, pvh.build(bits, extra=(18 * MIB, bytes(24 * MIB))))
+    (tmp_path / "initrd").write_bytes(bytes(24 * MIB))
+    check_complaint("pc", ["-m", "64M", "-kernel", kernel, "-initrd", tmp_path / "initrd",
+                           *device],
+                    "mayfly: initrd: does not fit into the RAM (25165824 bytes, RAM ends at "
+                    "0x4000000)")

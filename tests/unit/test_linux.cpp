@@ -53,7 +53,7 @@ memory_map with_ram(u64 end, u64 above_4g = 0) {
 /// Whether all of `where` is of one type.
 bool is_all(const memory_map& map, range where, memory_type type) {
     for (u32 i = 0; i < map.parts(); i++) {
-        if (map.part(i).overlaps(where) && map.type(i) != type)
+        if (fakes::overlap(map.part(i), where) && map.type(i) != type)
             return false;
     }
     return map.parts() != 0 && map.part(map.parts() - 1).end >= where.end;

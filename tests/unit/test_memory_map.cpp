@@ -309,7 +309,7 @@ Address took(const memory_map& before, const memory_map& after, Address at, u64 
     memory_map expected = before;
     if (at != 0) {
         for (u32 i = 0; i < before.parts(); i++) {
-            if (before.part(i).overlaps({at, at + size})) {
+            if (fakes::overlap(before.part(i), {at, at + size})) {
                 EXPECT_EQ(before.type(i), ram) << show_all(before) << at;
             }
         }

@@ -29,6 +29,21 @@ void expect_sound(const pci_devices& devices, const pci::host_windows& host) {
     EXPECT_EQ(fakes::fault_of(devices.found, host), "");
 }
 
+/// Three on bus 0, the second of which reserves so much: returns that window.
+pci::resource& add_hotplug_ports(pci_devices& devices, u32 reservation) {
+    for (u32 port = 1; port <= 3; port++) {
+        auto* const windows = &devices.add_bridge(0, port, port);
+        windows[0].spare = 0x1000;
+        windows[1].spare = windows[2].spare = 0x200;
+    }
+    auto& reserved = devices.found.room[5];
+    reserved.is_reservation = true;
+    reserved.spare = reservation;
+    for (u32 port = 1; port <= 3; port++)
+        devices.add_bus(port, false).windows = static_cast<u16>(3 * (port - 1));
+    return reserved;
+}
+
 std::vector<std::string> complaints(const pci::tree& found) {
     std::vector<std::string> out;
     pci::complain(found, [&](const char* sentence, u32 first, u32 second, u64 third) {
@@ -136,16 +151,7 @@ TEST(pci_plan, gives_up_spare_room_first) {
 TEST(pci_plan, drops_one_reservation_that_has_no_room_and_keeps_all_other_spare_room) {
     pci_devices devices(64);
     devices.add_bus(0, true);
-    for (u32 port = 1; port <= 3; port++) {
-        auto* const windows = &devices.add_bridge(0, port, port);
-        windows[0].spare = 0x1000;
-        windows[1].spare = windows[2].spare = 0x200;
-    }
-    auto& asked = devices.found.room[5];
-    asked.is_reservation = true;
-    asked.spare = 1u << 29;  // 2 TiB
-    for (u32 port = 1; port <= 3; port++)
-        devices.add_bus(port, false).windows = static_cast<u16>(3 * (port - 1));
+    auto& asked = add_hotplug_ports(devices, 1u << 29);  // 2 TiB
     const auto& bar = devices.add(3, 0, 0x18, pool::high, 4);
     const auto host = windows_of_pc();
     pci::plan(devices.found, host);
@@ -168,16 +174,7 @@ TEST(pci_plan, drops_one_bar_that_never_fits_and_keeps_all_spare_room) {
     for (const bool wide : {true, false}) {
         pci_devices devices(64);
         devices.add_bus(0, true);
-        for (u32 port = 1; port <= 3; port++) {
-            auto* const windows = &devices.add_bridge(0, port, port);
-            windows[0].spare = 0x1000;
-            windows[1].spare = windows[2].spare = 0x200;
-        }
-        auto& asked = devices.found.room[5];
-        asked.is_reservation = true;
-        asked.spare = 1u << 20;  // 4 GiB
-        for (u32 port = 1; port <= 3; port++)
-            devices.add_bus(port, false).windows = static_cast<u16>(3 * (port - 1));
+        add_hotplug_ports(devices, 1u << 20);  // 4 GiB
         const auto& giant = devices.add(3, 0, 0x18, wide ? pool::high : pool::low, wide ? 30 : 19);
         const auto host = windows_of_pc();
         pci::plan(devices.found, host);
@@ -189,6 +186,42 @@ TEST(pci_plan, drops_one_bar_that_never_fits_and_keeps_all_spare_room) {
         }
         expect_sound(devices, host);
     }
+}
+
+TEST(pci_plan, keeps_a_reservation_where_others_give_up_their_spare_room) {
+    // More spare room than there is below 4 GiB, and a reservation above it on the last bus.
+    constexpr u32 ports = 250;
+    pci_devices devices(3 * ports + 1);
+    devices.add_bus(0, true);
+    for (u32 port = 1; port <= ports; port++)
+        (&devices.add_bridge(0, port % 32, port))[1].spare = 0x400;
+    auto& asked = devices.found.room[3 * ports - 1];
+    asked.spare = 1u << 18;  // 1 GiB
+    asked.is_reservation = true;
+    for (u32 port = 1; port <= ports; port++)
+        devices.add_bus(port, false).windows = static_cast<u16>(3 * (port - 1));
+    const auto host = windows_of_pc();
+    pci::plan(devices.found, host);
+    EXPECT_FALSE(asked.is_dropped);
+    EXPECT_EQ(asked.size, asked.spare);
+    expect_sound(devices, host);
+}
+
+TEST(pci_plan, drops_the_last_of_equal_reservations) {
+    pci_devices devices(64);
+    devices.add_bus(0, true);
+    for (u32 port = 1; port <= 3; port++) {
+        auto& window = devices.add_bridge(0, port, port);
+        window.spare = 0x5000;
+        window.is_reservation = true;
+    }
+    for (u32 port = 1; port <= 3; port++)
+        devices.add_bus(port, false).windows = static_cast<u16>(3 * (port - 1));
+    const auto host = windows_of_pc();
+    pci::plan(devices.found, host);
+    EXPECT_FALSE(devices.found.room[0].is_dropped);
+    EXPECT_TRUE(devices.found.room[6].is_dropped);
+    expect_sound(devices, host);
 }
 
 TEST(pci_plan, keeps_a_reservation_above_4_gib_when_there_is_no_room_below) {

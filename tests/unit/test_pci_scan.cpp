@@ -184,14 +184,31 @@ TEST(pci_scan, takes_the_largest_reservations_for_more_than_there_is) {
     EXPECT_EQ(all[0].spare, pci::most_spare);
     EXPECT_EQ(all[1].spare, 0u);
     EXPECT_EQ(all[2].spare, pci::most_spare);
-    for (const auto& one : all)
-        EXPECT_TRUE(one.is_reservation);
+    EXPECT_TRUE(all[0].is_reservation);
+    EXPECT_FALSE(all[1].is_reservation);  // is less than any port gets
+    EXPECT_TRUE(all[2].is_reservation);
     EXPECT_EQ(config.device_at(slot(1)).registers[0x18], 0x010100u);
     std::vector<u32> said;
     pci::complain(devices.found, [&](const char*, u32, u32 reg, u64 size) {
         said.insert(said.end(), {reg, static_cast<u32>(size)});
     });
     EXPECT_EQ(said, (std::vector<u32>{0x18, 255}));
+}
+
+TEST(pci_scan, counts_no_reservation_as_none) {
+    // The upper half of io-reserve, and 16 TiB - 1 of pref64-reserve, which rounding wraps.
+    fake_pci config;
+    config.roots[0][slot(1)] = fake_pci::bridge(0x000c1b36)
+                                   .set(0x34, 0x40)
+                                   .set(0x40, 0x01280009)
+                                   .set(0x4c, 1)
+                                   .set(0x54, ~0u)
+                                   .set(0x58, 0xffffffff)
+                                   .set(0x5c, 0xfff);
+    pci_devices devices(64);
+    pci::scan(config, devices.found, q35);
+    EXPECT_EQ(devices.found.room[0].spare, pci::most_spare);
+    EXPECT_EQ(devices.found.room[2].spare, pci::most_spare);
 }
 
 TEST(pci_scan, names_io_that_no_bridge_passes_on) {

@@ -76,20 +76,27 @@ memory_map with_ram() {
 
 bool is_free(const memory_map& map, range where) {
     for (u32 i = 0; i < map.parts(); i++) {
-        if (map.part(i).overlaps(where) && map.type(i) != memory_type::ram)
+        if (fakes::overlap(map.part(i), where) && map.type(i) != memory_type::ram)
             return false;
     }
     return map.is_ram(where);
 }
 
-bool claim(const image& elf) {
+/// What is no RAM has the segments count alone.
+constexpr range no_extent{ram_end, ram_end + 1};
+
+void claim_segments(const_bytes head, memory_map& map) {
+    boot::claim_image(no_extent, head, map);
+}
+
+void claim(const image& elf) {
     auto map = with_ram();
-    return boot::claim_segments(elf.head(), map);
+    claim_segments(elf.head(), map);
 }
 
 void expect_complaint(const image& elf, const std::string& said,
                       std::source_location where = std::source_location::current()) {
-    expect_stop([&] { (void)claim(elf); }, said, where);
+    expect_stop([&] { claim(elf); }, said, where);
 }
 
 TEST(pvh, claims_segments_of_both_classes) {
@@ -98,7 +105,7 @@ TEST(pvh, claims_segments_of_both_classes) {
         elf.add(1, mib, 10, 0x1000).add(1, 2 * mib, 0, 0).add(4, ~u64{0}, 1, 1);
         elf.add(1, 0x1000, 1, 0x1000);
         auto map = with_ram();
-        (void)boot::claim_segments(elf.head(), map);
+        claim_segments(elf.head(), map);
         EXPECT_FALSE(is_free(map, {mib, mib + 1}));
         EXPECT_FALSE(is_free(map, {mib + 0xfff, mib + 0x1000}));
         EXPECT_TRUE(is_free(map, {mib + 0x1000, ram_end}));
@@ -115,7 +122,7 @@ TEST(pvh, lets_segments_lie_on_each_other) {
     auto map = with_ram();
     image elf;
     elf.add(1, mib, 0, 0x3000).add(1, mib + 0x1000, 0, 0x1000).add(1, mib + 0x2000, 0, 0x2000);
-    (void)boot::claim_segments(elf.head(), map);
+    claim_segments(elf.head(), map);
     EXPECT_FALSE(is_free(map, {mib + 0x3fff, mib + 0x4000}));
     EXPECT_TRUE(is_free(map, {mib + 0x4000, ram_end}));
 }
@@ -123,46 +130,63 @@ TEST(pvh, lets_segments_lie_on_each_other) {
 TEST(pvh, claims_segments_above_4_gib) {
     auto map = with_ram();
     map.set({four_gib, four_gib + gib}, memory_type::ram);
-    (void)boot::claim_segments(image().add(1, four_gib + mib, 1, mib).head(), map);
+    claim_segments(image().add(1, four_gib + mib, 1, mib).head(), map);
     EXPECT_FALSE(is_free(map, {four_gib + mib, four_gib + mib + 1}));
     EXPECT_TRUE(is_free(map, {four_gib + 2 * mib, four_gib + gib}));
     EXPECT_TRUE(is_free(map, {mib, ram_end}));
 }
 
 TEST(pvh, finds_no_program_headers_outside_the_head) {
+    // Then the extent counts.
+    const std::string no_extent_in_ram =
+        "mayfly: kernel: image is not in RAM, or in the firmware's (address 0x400000, 0x1 bytes)";
     image elf;
     elf.set_headers(8192 - 56, 56, 1);
-    EXPECT_TRUE(claim(elf));
+    claim(elf);
     elf.set_headers(8192 - 55, 56, 1);
-    EXPECT_FALSE(claim(elf));
+    expect_complaint(elf, no_extent_in_ram);
     elf.set_headers(64, 56, 0);
-    EXPECT_FALSE(claim(elf));
+    expect_complaint(elf, no_extent_in_ram);
     elf.set_headers(64, 55, 1);
-    EXPECT_FALSE(claim(elf));
+    expect_complaint(elf, no_extent_in_ram);
     elf.set_headers(64, 0, 1);
-    EXPECT_FALSE(claim(elf));
+    expect_complaint(elf, no_extent_in_ram);
     elf.set_headers(~u64{0}, 56, 1);
-    EXPECT_FALSE(claim(elf));
+    expect_complaint(elf, no_extent_in_ram);
     elf.set_headers(64, 0xffff, 0xffff);
-    EXPECT_FALSE(claim(elf));
+    expect_complaint(elf, no_extent_in_ram);
     // What its low half alone would allow.
     elf.set_headers(four_gib + 64, 56, 1);
-    EXPECT_FALSE(claim(elf));
+    expect_complaint(elf, no_extent_in_ram);
     elf.set_headers(u64{1} << 63 | 64, 56, 1);
-    EXPECT_FALSE(claim(elf));
+    expect_complaint(elf, no_extent_in_ram);
     elf.set_headers(0 - u64{56}, 56, 1);
-    EXPECT_FALSE(claim(elf));
+    expect_complaint(elf, no_extent_in_ram);
     image narrow(false);
     narrow.set_headers(8192 - 32, 32, 1);
-    EXPECT_TRUE(claim(narrow));
+    claim(narrow);
     narrow.set_headers(8192 - 31, 32, 1);
-    EXPECT_FALSE(claim(narrow));
+    expect_complaint(narrow, no_extent_in_ram);
     narrow.set_headers(52, 31, 1);
-    EXPECT_FALSE(claim(narrow));
+    expect_complaint(narrow, no_extent_in_ram);
     narrow.set_headers(0xffffffff, 32, 1);
-    EXPECT_FALSE(claim(narrow));
+    expect_complaint(narrow, no_extent_in_ram);
     // is_linux() reads the same headers.
     EXPECT_FALSE(boot::is_linux(narrow.head(), with_ram(), mayfly::memory(0)));
+}
+
+TEST(pvh, claims_the_whole_extent_where_that_is_ram) {
+    for (const bool has_headers : {true, false}) {
+        image elf;
+        if (has_headers)  // overwritten: not even RAM, and something else's
+            elf.add(1, ~u64{0}, 0, 2).add(1, 3 * mib, 0, 0x1000);
+        auto map = with_ram();
+        boot::claim_image({mib, 2 * mib}, elf.head(), map);
+        EXPECT_FALSE(is_free(map, {mib, mib + 1}));
+        EXPECT_FALSE(is_free(map, {2 * mib - 1, 2 * mib}));
+        EXPECT_TRUE(is_free(map, {2 * mib, 3 * mib}));
+        EXPECT_EQ(is_free(map, {3 * mib, 3 * mib + 1}), !has_headers);
+    }
 }
 
 TEST(pvh, takes_longer_program_headers_as_they_come) {
@@ -170,7 +194,7 @@ TEST(pvh, takes_longer_program_headers_as_they_come) {
     elf.add(1, mib, 0, 0x1000).add(1, mib + 0x4000, 0, 0x1000).add(1, mib + 0x8000, 0, 0x1000);
     elf.set_headers(64, 112, 2);  // every second one
     auto map = with_ram();
-    (void)boot::claim_segments(elf.head(), map);
+    claim_segments(elf.head(), map);
     EXPECT_FALSE(is_free(map, {mib, mib + 1}));
     EXPECT_TRUE(is_free(map, {mib + 0x4000, mib + 0x5000}));
     EXPECT_FALSE(is_free(map, {mib + 0x8000, mib + 0x8001}));
@@ -179,7 +203,7 @@ TEST(pvh, takes_longer_program_headers_as_they_come) {
 TEST(pvh, complains_of_segments_that_are_not_in_ram) {
     const std::string begin = "mayfly: kernel: image is not in RAM, or in the firmware's (address ";
     expect_complaint(image().add(1, ram_end - 1, 0, 2), begin + "0x3fffff, 0x2 bytes)");
-    EXPECT_TRUE(claim(image().add(1, ram_end - 1, 0, 1)));
+    claim(image().add(1, ram_end - 1, 0, 1));
     expect_complaint(image().add(1, ~u64{0}, 0, 2), begin + "0xffffffffffffffff, 0x2 bytes)");
     expect_complaint(image().add(1, 0x90000, 0, 0x10000), begin + "0x90000, 0x10000 bytes)");
     expect_complaint(image().add(1, mib, 0, ~u64{0}),
@@ -237,7 +261,7 @@ bool names_linux(const std::vector<u8>& notes, bool wide = true) {
     image elf(wide);
     elf.add(1, at, notes.size(), notes.size()).add(4, at, notes.size(), notes.size());
     auto map = with_ram();
-    (void)boot::claim_segments(elf.head(), map);
+    claim_segments(elf.head(), map);
     return boot::is_linux(elf.head(), map, ram.view());
 }
 
@@ -332,7 +356,7 @@ TEST(pvh, reads_only_notes_that_are_in_ram) {
     // Claimed or not.
     auto claimed = with_ram();
     const image elf = image().add(1, mib, 16, 16).add(4, mib, notes.size(), 0);
-    (void)boot::claim_segments(elf.head(), claimed);
+    claim_segments(elf.head(), claimed);
     EXPECT_TRUE(boot::is_linux(elf.head(), claimed, ram.view()));
     // The last one of several.
     EXPECT_TRUE(boot::is_linux(
@@ -354,7 +378,7 @@ TEST(pvh, reads_no_notes_beyond_what_a_segment_has_in_memory) {
     auto map = with_ram();
     image elf;
     elf.add(1, mib, 0xffffffff, 0x1000).add(4, ram_end, 0x1000, 0);
-    (void)boot::claim_segments(elf.head(), map);
+    claim_segments(elf.head(), map);
     EXPECT_FALSE(boot::is_linux(elf.head(), map, ram.view()));
 }
 

@@ -107,7 +107,7 @@ struct setup {
     memory_type type_of(tables::range where) const {
         auto type = memory_type::none;
         for (u32 i = 0; i < map.parts(); i++) {
-            if (!map.part(i).overlaps(where))
+            if (!fakes::overlap(map.part(i), where))
                 continue;
             if (type != memory_type::none && type != map.type(i))
                 return memory_type::none;
