@@ -98,7 +98,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const auto is_free = [&](u64 begin, u64 length) {
         for (u32 i = 0; i < map.parts(); i++) {
             if (map.type(i) == tables::memory_type::ram &&
-                map.part(i).overlaps({begin, begin + length}))
+                fakes::overlap(map.part(i), {begin, begin + length}))
                 return length != 0;
         }
         return false;
