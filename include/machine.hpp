@@ -118,7 +118,7 @@ inline u32 rsdp_address(const machine& pc, const tables::acpi_tables& acpi) {
     return acpi.rsdp.empty() ? 0 : pc.ram.address_of(acpi.rsdp.data());
 }
 
-/// No command line is longer, whatever the kernel takes.
+/// No command line that we load is longer, whatever the kernel takes.
 inline constexpr u32 most_characters = 16 * 1024 - 1;
 
 /// Where the command line is, and zero bytes behind it at a multiple of 16.
