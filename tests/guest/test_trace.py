@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from harness import acpi
+from harness import acpi, multiboot
 from harness.accesses import by_device, device_accesses, read_trace
 from harness.failure import check_complaint, complaint
 from harness.guest import booted, linux_like, pvh_kernel, write_kernel
@@ -32,7 +32,8 @@ from harness.timeline import (
 MARKS_OF_A_BOOT = [
     (POST, 0x01), (FIRMWARE_MARKS, 1), (POST, 0x02), (POST, 0x03), (FIRMWARE_MARKS, 5),
     (POST, 0x20), (LOADER_MARKS, 2), (POST, 0x21), (POST, 0x40)]
-LAST_MARK = {"bzimage": (LOADER_MARKS, 3), "pvh": (LOADER_MARKS, 4)}
+LAST_MARK = {"bzimage": (LOADER_MARKS, 3), "pvh": (LOADER_MARKS, 4),
+             "multiboot": (LOADER_MARKS, 4)}
 
 # The devices of the registers that the firmware sets, and what it reads in each step by the code
 # that ends it.
@@ -48,9 +49,18 @@ SMBIOS_FILES = ["etc/smbios/smbios-anchor", "etc/smbios/smbios-tables"]
 READ = {
     "bzimage": {0x01: ["directory", "opt/org.mayfly/trace"], 0x02: ["setup", "etc/e820"],
                 0x03: [], 0x20: ["command line"], 0x21: ["kernel", "initrd"], 0x40: [], None: []},
-    "pvh": {0x01: ["directory", "opt/org.mayfly/trace"], 0x02: ["setup", "etc/e820"],
+    "pvh": {0x01: ["directory", "opt/org.mayfly/trace"],
+            0x02: ["setup", "etc/e820", "kernel address", "kernel size"],
             0x03: ["kernel entry"], 0x20: ["command line size", "command line", "initrd size"],
-            0x21: ["initrd"], 0x40: [], None: []}}
+            0x21: ["initrd"], 0x40: [], None: []},
+    # QEMU calls the information structure an initrd.
+    "multiboot": {0x01: ["directory", "opt/org.mayfly/trace"],
+                  0x02: ["setup", "kernel size", "setup size", "etc/e820"],
+                  0x03: ["kernel entry", "kernel address", "kernel size"], 0x20: [],
+                  0x21: ["kernel", "initrd"], 0x40: [], None: []}}
+KERNEL = {"bzimage": linux_like, "pvh": pvh_kernel,
+          "multiboot": lambda: multiboot.elf(multiboot.Program.reporting())}
+PROTOCOLS = list(KERNEL)
 
 
 @dataclass(frozen=True)
@@ -78,11 +88,11 @@ def traced(tmp_path, machine, args, **options) -> Traced:
     return Traced([(a.address, a.value) for a in shown], others, between_marks(log, said_on), debug)
 
 
-@pytest.mark.parametrize("protocol", ["bzimage", "pvh"])
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("machine", ["pc", "q35", "microvm"])
 def test_marks(tmp_path, machine, protocol):
     """Exactly these writes, each a byte, and one access to read the list; without it none."""
-    kernel = pvh_kernel() if protocol == "pvh" else linux_like()
+    kernel = KERNEL[protocol]()
     quiet = traced(tmp_path, machine, [], kernel=kernel)
     loud = traced(tmp_path, machine, trace("marks"), kernel=kernel)
     assert quiet.marks == [] and loud.debug == ""
@@ -97,12 +107,13 @@ def written(step: Step) -> set[str]:
     return {access.device for access in step.others if access.kind == "write"}
 
 
-@pytest.mark.parametrize("protocol", ["bzimage", "pvh"])
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("machine", ["pc", "q35", "microvm"])
 def test_marks_enclose_what_they_name(tmp_path, machine, protocol):
     """Each step's accesses lie between its mark and the one before, and no others do."""
     # The last words of a real kernel are never 0, which spares the question for its size.
-    kernel = pvh_kernel() if protocol == "pvh" else linux_like(padding=16)[:-1] + b"\1"
+    kernel = (linux_like(padding=16)[:-1] + b"\1" if protocol == "bzimage"
+              else KERNEL[protocol]())
     steps = traced(tmp_path, machine, trace("marks"), kernel=kernel, initrd=bytes(100_000)).steps
     expected = {code: list(items) for code, items in READ[protocol].items()}
     expected[0x03] += ACPI_FILES + ([] if machine == "microvm" else SMBIOS_FILES)
