@@ -68,7 +68,7 @@ build/fw.elf: $(OBJECTS) linker/rom.ld
 	@$(CXX) $(FLAGS) $(LDFLAGS) -o $@ $(OBJECTS)
 
 # Changes when PREPARE does.
-build/rom/prepare_pci.o: build/rom/prepared.$(PREPARE)
+build/rom/preparation.o: build/rom/prepared.$(PREPARE)
 build/rom/prepared.$(PREPARE):
 	@mkdir -p $(@D)
 	@rm -f build/rom/prepared.*

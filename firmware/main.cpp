@@ -48,7 +48,8 @@ extern "C" [[noreturn]] void firmware_main(u64 reset_tsc) {
     make_memory_map(pc);
     if (kind == payload_kind::pvh_elf)
         boot::claim_image(read_extent(pc), head, pc.map);
-    prepare_pci(pc, head, kind);
+    if (is_prepared_fully(pc, head, kind))
+        prepare_pci(pc);
     mark(pc, step::platform);
     if (kind == payload_kind::linux_image)
         boot_linux(pc, head);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 // PCI as a BIOS leaves it, for a guest that cannot do it itself.
-#include "boot/pvh.hpp"
 #include "hw/mtrr.hpp"
 #include "machine.hpp"
 #include "pci/assign.hpp"
@@ -28,16 +27,6 @@ constexpr u32 microvm_low_begin = 0xc0000000;
 
 /// By hw::chipset: where configuration space lies in memory, 0 where it does not.
 constexpr u32 ecam_of[] = {microvm_ecam, 0, hw::q35_ecam, 0};
-
-/// Of 64 bits, 0 where there is none.
-u64 read_number(machine& pc, text name) {
-    const hw::file file = pc.config.find(name);
-    if (file.size < sizeof(u64))
-        return 0;
-    const bytes content = pc.work.take(sizeof(u64));
-    pc.config.read(file, content);
-    return load<u64>(content, 0);
-}
 
 u32 largest(u32 first, u32 second) {
     return first > second ? first : second;
@@ -118,29 +107,11 @@ bytes claim_for_now(const machine& pc) {
     return pc.ram.at(at, at == 0 ? 0 : size);
 }
 
-#ifdef MAYFLY_PREPARE_FULL
-constexpr bool prepare_fully = true;
-#else
-constexpr bool prepare_fully = false;
-#endif
-
-bool is_full(machine& pc, u32 extra_roots, const_bytes head, boot::payload_kind kind) {
-    if (pc.asked.prepare != preparation::unsaid)
-        return pc.asked.prepare == preparation::full;
-    if (prepare_fully || extra_roots != 0)
-        return true;
-    // The head of a multiboot image reads as zeros.
-    return kind != boot::payload_kind::linux_image && !boot::is_linux(head, pc.map, pc.ram);
-}
-
 }  // namespace
 
-void prepare_pci(machine& pc, const_bytes head, boot::payload_kind payload) {
+void prepare_pci(machine& pc) {
     const auto kind = pc.bridge.kind;
-    const bool has_ports = kind == hw::chipset::i440fx || kind == hw::chipset::q35;
-    const u32 extra_roots =
-        has_ports ? static_cast<u32>(read_number(pc, "etc/extra-pci-roots")) : 0;
-    if (kind == hw::chipset::unknown || !is_full(pc, extra_roots, head, payload))
+    if (kind == hw::chipset::unknown)
         return;
     pci::config_space<hw::hardware> config(pc.hardware, ecam_of[static_cast<u32>(kind)]);
     config.at(0);
@@ -156,7 +127,7 @@ void prepare_pci(machine& pc, const_bytes head, boot::payload_kind payload) {
                   (room.size() - sizeof found) / sizeof(pci::resource)};
     pci::host_windows windows;
     find_windows(pc, windows);
-    pci::scan(config, found, {kind, extra_roots});
+    pci::scan(config, found, {kind, count_extra_roots(pc)});
     pci::plan(found, windows);
     pci::complain(found, warn);
     pci::assign(config, found, windows.high_base);

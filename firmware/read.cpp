@@ -12,6 +12,15 @@ bytes read_file(machine& pc, text name, hw::file file) {
     return content;
 }
 
+u64 read_number(machine& pc, text name) {
+    const hw::file file = pc.config.find(name);
+    if (file.size < sizeof(u64))
+        return 0;
+    const bytes content = pc.work.take(sizeof(u64));
+    pc.config.read(file, content);
+    return load<u64>(content, 0);
+}
+
 tables::range read_extent(machine& pc) {
     const u32 begin = pc.config.read_u32(abi::fw_cfg_key::kernel_address);
     return {begin, u64{begin} + pc.config.read_u32(abi::fw_cfg_key::kernel_size)};

@@ -81,6 +81,9 @@ void publish_timeline(machine& pc, const tables::acpi_tables& acpi, entry_mark k
 /// A whole file of fw_cfg in the work area; stops where it does not fit.
 bytes read_file(machine& pc, text name, hw::file file);
 
+/// A file that is a number of 64 bits; 0 where there is none.
+u64 read_number(machine& pc, text name);
+
 /// Where an image that QEMU takes apart (PVH, multiboot) is or will be, from its first byte to its
 /// last.
 tables::range read_extent(machine& pc);
@@ -105,10 +108,21 @@ void prepare_platform(machine& pc);
 /// The memory map without tables and payload.
 void make_memory_map(machine& pc);
 
-/// Gives every PCI device its place where the preparation is to be full: by the user's word or the
-/// build's, for a machine of several root buses, and for a payload that is not Linux. Before the
-/// first read of an ACPI file: QEMU makes the tables from what it finds programmed then.
-void prepare_pci(machine& pc, const_bytes head, boot::payload_kind payload);
+/// How many root buses there are besides bus 0 (QEMU hw/pci-bridge/pci_expander_bridge.c).
+u32 count_extra_roots(machine& pc);
+
+/// Whether the payload sets up its own hardware. `head` is the first bytes of the kernel file.
+/// After boot::claim_image().
+bool is_linux(const machine& pc, const_bytes head, boot::payload_kind kind);
+
+/// Whether the preparation is to be full: by the user's word or the build's, for a payload that is
+/// not Linux, and for a machine of several root buses, whose windows QEMU's tables take from what
+/// the firmware programmed.
+bool is_prepared_fully(machine& pc, const_bytes head, boot::payload_kind kind);
+
+/// Gives every PCI device its place. Before the first read of an ACPI file: QEMU makes the tables
+/// from what it finds programmed then. Does nothing on an unknown chipset.
+void prepare_pci(machine& pc);
 
 /// Memory types of the CPU, then ACPI, SMBIOS and MP table.
 tables::acpi_tables make_tables(machine& pc);

@@ -23,7 +23,7 @@ NF == 4 && $1 >= "ffff0000" && !($1 in seen) {
 }
 
 END {
-    printf "build/fw.bin: 65536 bytes; code and read-only data %d of 24576:", total
+    printf "build/fw.bin: 65536 bytes; code and read-only data %d of 28672:", total
     count = split("steps hw pci tables boot sentences", order, " ")
     for (i = 1; i <= count; i++) {
         printf " %s %d,", order[i], used[order[i]]
