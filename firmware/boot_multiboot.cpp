@@ -14,6 +14,7 @@ void boot_multiboot(machine& pc) {
     const u32 entry = pc.config.read_u32(fw_cfg_key::kernel_entry);
     const tables::range block = read_extent(pc);
     pc.map.claim_payload(block);
+    check_entry(pc, entry);
     const u32 begin = static_cast<u32>(block.begin), size = static_cast<u32>(block.size());
     const auto acpi = make_tables(pc);
     mark(pc, step::loading);

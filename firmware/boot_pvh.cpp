@@ -28,6 +28,7 @@ void boot_pvh(machine& pc) {
     const u32 entry = pc.config.read_u32(fw_cfg_key::kernel_entry);
     if (entry == 0)  // machine types before 4.0 do not load it
         fail(sentences::not_a_kernel, abi::elf_magic);
+    check_entry(pc, entry);
     const auto acpi = make_tables(pc);
     boot::pvh_handover handover;
     handover.rsdp = rsdp_address(pc, acpi);

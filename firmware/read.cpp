@@ -26,6 +26,13 @@ tables::range read_extent(machine& pc) {
     return {begin, u64{begin} + pc.config.read_u32(abi::fw_cfg_key::kernel_size)};
 }
 
+void check_entry(machine& pc, u32 entry) {
+    if (pc.map.is_claimed(entry))
+        return;
+    const tables::range image = read_extent(pc);
+    fail_wide(sentences::entry_outside, entry, image.begin, static_cast<u32>(image.size()));
+}
+
 command_line read_command_line(machine& pc, u32 limit, u32 zeros) {
     const u32 capacity = (limit < most_characters ? limit : most_characters) + 1;
     const u32 zeros_at = align_up(capacity, 16u);

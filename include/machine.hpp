@@ -88,6 +88,10 @@ u64 read_number(machine& pc, text name);
 /// last.
 tables::range read_extent(machine& pc);
 
+/// Stops where an image that QEMU takes apart is to be entered outside of itself. Nothing but the
+/// image may have claimed RAM yet.
+void check_entry(machine& pc, u32 entry);
+
 /// Goes on where the guest wants to, if an INIT came with a shutdown code of it.
 void honour_shutdown_code(machine& pc);
 

@@ -100,6 +100,13 @@ void memory_map::claim_payload(const range& where) {
     set(where, claimed_ram);
 }
 
+bool memory_map::is_claimed(u32 address) const {
+    u32 i = parts();
+    while (i > 0 && parts_[i].begin > address)
+        i--;
+    return parts_[i].type == claimed_ram;
+}
+
 /// What of part `index` lies in [floor, limit); {0, 0} where nothing does.
 memory_map::low_range memory_map::clip(u32 index, u32 floor, u32 limit) const {
     const range where = part(index);

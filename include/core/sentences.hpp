@@ -66,6 +66,8 @@ inline constexpr char initrd_too_large[] =
 // PVH and multiboot.
 inline constexpr char image_not_in_ram[] =
     "kernel: image is not in RAM, or in the firmware's (address %x, %x bytes)";
+inline constexpr char entry_outside[] =
+    "kernel: entry is outside of the image (entry %x, image %x of %u bytes)";
 
 // The options.
 inline constexpr char unknown_trace[] = "opt/org.mayfly/trace: neither timeline nor marks (%s)";

@@ -71,6 +71,9 @@ class memory_map {
     /// or ours.
     void claim_payload(const range& where);
 
+    /// True where `address` is in RAM that somebody has, as claimed_ram.
+    bool is_claimed(u32 address) const;
+
     /// Takes the highest free RAM above 1 MiB for `size` bytes (not 0), at a multiple of a page and
     /// of `alignment` (a power of two), ending at or below `limit` (at most `top`), as `type`, in
     /// whole pages. Returns where it is; 0, and nothing taken, where there is no room.

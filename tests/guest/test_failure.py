@@ -37,6 +37,8 @@ KERNEL_TOO_LARGE = (
     "(1073741824 bytes from 0x1000000, RAM ends at 0x8000000)")
 INITRD_TOO_LARGE = "mayfly: initrd: does not fit into the RAM (62914560 bytes, RAM ends at 0x6000000)"
 COMMAND_LINE_TOO_LONG = "mayfly: command line: too long (2048 characters, limit 2047)"
+ENTRY_OUTSIDE = (
+    "mayfly: kernel: entry is outside of the image (entry {:#x}, image {:#x} of {} bytes)")
 UNDEFINED_INSTRUCTION = (
     "mayfly: cpu: exception in the firmware (vector 6, address 0x90000, error code 0x0)")
 
@@ -285,6 +287,28 @@ def test_pvh_segment_behind_the_ram(tmp_path):
     kernel = write_kernel(tmp_path, pvh.build(extra=(0x10000000, b"x" * 0x1000)))
     check_complaint("pc", ["-kernel", kernel], "mayfly: kernel: image is not in RAM, or in "
                                                "the firmware's (address 0x10000000, 0x1000 bytes)")
+
+
+ENTRIES = [0xFFFFFF, "end", 0x100000, 0xE0000, 0xFFFFFFF0]
+
+
+@pytest.mark.parametrize("entry, bits, machine", [
+    pytest.param(e, bits, m, marks=() if bits == 64 and m == MACHINES[i % 3] else pytest.mark.wide)
+    for i, e in enumerate(ENTRIES) for bits in (32, 64) for m in MACHINES])
+def test_pvh_entry_outside_the_image(tmp_path, entry, bits, machine):
+    """It is not jumped to, but named with the image's place and size."""
+    size = 16 + len(pvh.notes(0, bits, linux=True))  # a byte of code, notes at a multiple of 16
+    entry = pvh.BASE + size if entry == "end" else entry
+    kernel = write_kernel(tmp_path, pvh.build(bits, stub=b"\xf4", entry=entry))
+    check_complaint(machine, ["-kernel", kernel], ENTRY_OUTSIDE.format(entry, pvh.BASE, size))
+
+
+def test_pvh_entry_between_segments(tmp_path):
+    """Where the extent is not all RAM, the segments are the image."""
+    size = pvh.BASE + 16 + len(pvh.notes(0, 64, linux=True)) - 0x1000
+    kernel = write_kernel(tmp_path, pvh.build(stub=b"\xf4", extra=(0x1000, b"x" * 0x1000),
+                                              entry=0x100000))
+    check_complaint("pc", ["-kernel", kernel], ENTRY_OUTSIDE.format(0x100000, 0x1000, size))
 
 
 def test_log_option_too_large(tmp_path):

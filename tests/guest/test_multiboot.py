@@ -16,6 +16,7 @@ from harness.failure import check_complaint
 from harness.guest import boot, booted, run_to_exit, write_kernel
 from harness.memory import KIB, Range
 from harness.multiboot import Info, Program, module_option
+from harness.qemu import Qemu
 
 WIDE = pytest.mark.wide
 MACHINES = ["pc", "q35", "microvm"]
@@ -29,6 +30,8 @@ MAP_ENTRY = 20  # bytes, without its own size
 
 NOT_IN_RAM = ("mayfly: kernel: image is not in RAM, or in the firmware's "
               "(address {:#x}, {:#x} bytes)")
+OUTSIDE_OF_IMAGE = ("mayfly: kernel: entry is outside of the image "
+                    "(entry {:#x}, image {:#x} of {} bytes)")
 
 
 def kernel_of(kind: str = "flat", base: str = "16 MiB", bss: int = 0) -> bytes:
@@ -322,6 +325,32 @@ def test_not_in_ram(tmp_path, machine, place):
     kernel = write_kernel(tmp_path, multiboot.flat(program))
     check_complaint(machine, ["-kernel", kernel],
                     NOT_IN_RAM.format(address, multiboot.block_size(program)))
+
+
+# Around a block of two pages at 16 MiB, and where code of the firmware is.
+OUTSIDE = [0, 0xFFFFFF, 0x1002000, 0x8000, 0x7FFE000, 0xE0000, 0xFFFFFFF0]
+
+
+@pytest.mark.parametrize("entry, kind, machine", [
+    pytest.param(entry, kind, machine, id=f"{entry:#x}-{kind}-{machine}",
+                 marks=() if kind == "flat" and machine == MACHINES[i % 3] else WIDE)
+    for i, entry in enumerate(OUTSIDE) for kind in KINDS for machine in MACHINES])
+def test_entry_outside_the_image(tmp_path, entry, kind, machine):
+    """It is not jumped to, but named with the image's place and size."""
+    program = Program.halting(0x1000000).entered_at(entry)
+    kernel = write_kernel(tmp_path, multiboot.KINDS[kind](program))
+    check_complaint(machine, ["-kernel", kernel],
+                    OUTSIDE_OF_IMAGE.format(entry, 0x1000000, multiboot.block_size(program)))
+
+
+@pytest.mark.parametrize("at", [0, multiboot.block_size(Program.halting(0x1000000)) - 1])
+def test_entry_at_the_edge_of_the_image(tmp_path, at):
+    """The first byte and the last are in it."""
+    kernel = write_kernel(tmp_path, multiboot.flat(
+        Program.halting(0x1000000).entered_at(0x1000000 + at)))
+    log = ["-fw_cfg", "name=opt/org.mayfly/log,string=debug"]
+    with Qemu("pc", ["-kernel", kernel, "-no-reboot", *log]) as vm:
+        vm.wait_until(lambda: "entering by multiboot" in vm.debug, "hand-over")
 
 
 @pytest.mark.parametrize("machine", ["pc", "microvm"])

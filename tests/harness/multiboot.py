@@ -5,7 +5,7 @@ Format: Multiboot Specification 0.6.96, 3.1 (header) and 3.3 (information struct
 """
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from . import pvh
@@ -53,6 +53,10 @@ class Program:
         """The same with zeros in front, from a lower address on."""
         front = self.base - base
         return Program(bytes(front) + self.code, base, self.entry, front + self.memory)
+
+    def entered_at(self, entry: int) -> "Program":
+        """The same with another entry."""
+        return replace(self, entry=entry)
 
     @staticmethod
     def halting(base: int, size: int = PAGE) -> "Program":

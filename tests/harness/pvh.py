@@ -66,14 +66,16 @@ def _reporting() -> tuple[bytes, int, int]:
 
 
 def build(bits: int = 64, linux: bool = True, notes_at: int = 0,
-          extra: tuple[int, bytes] | None = None, stub: bytes | None = None) -> bytes:
+          extra: tuple[int, bytes] | None = None, stub: bytes | None = None,
+          entry: int | None = None) -> bytes:
     """The bytes of an ELF with the reporting payload, or with a stub that begins at its entry.
 
     The notes are loaded like Linux' own, inside the loaded segment, behind the program; `notes_at`
     moves them at least so many bytes into it. `extra` is a second segment: address and content.
+    `entry` is told in place of the program's own.
     """
     code, entry_offset, memory = (stub, 0, len(stub)) if stub else _reporting()
-    entry = BASE + entry_offset
+    entry = BASE + entry_offset if entry is None else entry
     note_bytes = notes(entry, bits, linux)
     # .bss is cleared at entry, so the notes must lie behind it to be still there for a reboot.
     note_offset = round_up(max(memory, notes_at), 16)

@@ -644,6 +644,26 @@ TEST(memory_map, knows_ram_over_any_number_of_parts) {
     EXPECT_TRUE(map.is_ram({four_gib - 1, four_gib + 1}));
 }
 
+TEST(memory_map, knows_what_is_claimed) {
+    memory_map map = fakes::empty_map();
+    EXPECT_FALSE(map.is_claimed(0));
+    EXPECT_FALSE(map.is_claimed(0xffffffff));
+    map.set({0x1000, 0x9000}, ram);
+    map.set({0x2000, 0x3000}, claimed_ram);
+    map.set({0x4000, 0x5000}, tables::our_ram);
+    map.set({0x6000, 0x7000},
+            static_cast<memory_type>(static_cast<u32>(memory_type::nvs) | tables::claimed));
+    for (u32 page = 0; page < 0xa; page++) {
+        EXPECT_EQ(map.is_claimed(page << 12), page == 2);
+        EXPECT_EQ(map.is_claimed((page << 12) + 0xfff), page == 2);
+    }
+    map.set({0, 0x1000}, claimed_ram);
+    EXPECT_TRUE(map.is_claimed(0));
+    map.set({0xfffff000, four_gib + page_size}, claimed_ram);
+    EXPECT_FALSE(map.is_claimed(0xffffefff));
+    EXPECT_TRUE(map.is_claimed(0xffffffff));
+}
+
 TEST(memory_map, claims_whole_pages_as_high_as_it_can) {
     memory_map map = fakes::empty_map();
     map.set({mib, 2 * mib}, ram);
