@@ -93,12 +93,14 @@ class Stall(GuestFailure):
 
 
 class Report:
-    """What the guest's init found, by file name, and what the firmware said on port 0x402."""
+    """What the guest's init found, by file name, what the firmware said on port 0x402, and all that
+    came over the serial line."""
 
-    def __init__(self, files, seconds, debug=""):
+    def __init__(self, files, seconds, debug="", serial=""):
         self.files = files
         self.seconds = seconds
         self.debug = debug
+        self.serial = serial
 
     def data(self, name):
         return self.files.get(name, b"")
@@ -200,6 +202,7 @@ def read_report(serial, seconds, debug=""):
             },
             seconds,
             debug,
+            serial,
         )
 
 
@@ -213,10 +216,15 @@ def run(boot, folder, firmware=None):
 
     `firmware` is an image to use in place of the one under test.
     """
+    return run_with(boot, qemu_arguments(boot, folder), firmware)
+
+
+def run_with(boot, arguments, firmware=None):
+    """The same with other arguments for QEMU."""
     started = time.monotonic()
     with Qemu(
         boot.machine,
-        qemu_arguments(boot, folder),
+        arguments,
         firmware=firmware,
         accel=boot.accel,
         timeout=TIME_LIMIT_SECONDS,

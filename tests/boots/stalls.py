@@ -66,12 +66,15 @@ def run(boot, folder, how=None):
     return _attempt(boot, folder, 2, how=how)
 
 
-def run_reference(boot, folder, firmware):
-    """The Report of a boot with another firmware, which may stall anywhere, but not each time."""
+def run_reference(boot, folder, firmware, how=None):
+    """The Report of a boot with another firmware, which may stall anywhere, but not each time.
+
+    `how` is called in place of boot.run.
+    """
     said = []
     for number in range(1, REFERENCE_ATTEMPTS + 1):
         try:
-            return _attempt(boot, folder, number, firmware)[0]
+            return _attempt(boot, folder, number, firmware, how)[0]
         except boots.Stall as stall:
             said.append(last_line(stall.serial))
             told = f"a boot to compare with stalled ({firmware.name}); its last line: {said[-1]}"
