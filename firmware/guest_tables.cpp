@@ -3,6 +3,7 @@
 #include "abi/mp_table.hpp"
 #include "hw/mtrr.hpp"
 #include "machine.hpp"
+#include "resume.hpp"
 #include "tables/mp_table.hpp"
 #include "tables/smbios.hpp"
 #include "tables/table_loader.hpp"
@@ -68,8 +69,9 @@ tables::acpi_tables make_tables(machine& pc) {
     tables::table_loader loader(pc.config, pc.map, pc.ram, pc.work);
     const auto acpi = loader.run();
     // A machine without PCI is a microvm, which QEMU describes by ACPI or else by a device tree.
-    if (pc.bridge.kind == hw::chipset::no_pci && acpi.rsdp.empty() &&
-        !pc.config.find("etc/fdt").exists())
+    if (pc.bridge.kind != hw::chipset::no_pci)
+        remember(pc, acpi);
+    else if (acpi.rsdp.empty() && !pc.config.find("etc/fdt").exists())
         warn(sentences::unknown_bridge, pc.bridge.identity);
     const bytes anchors = clear_anchor_window(pc.ram);
     make_smbios(pc, anchors.part(0, mp_floating_pointer_offset));

@@ -1,29 +1,31 @@
 // SPDX-License-Identifier: MIT
 // The machine before any payload: chipset, memory below 1 MiB, memory map.
 #include "machine.hpp"
+#include "resume.hpp"
 
 namespace mayfly {
 
 using tables::memory_type;
 
-/// In reset.S: to real mode, and on at the far pointer at 0040:0067.
-extern "C" [[noreturn]] void resume_real_mode();
-
 void honour_shutdown_code(machine& pc) {
     constexpr u8 jump_with_end_of_interrupt = 0x05, jump = 0x0a;
+    constexpr u8 woken = 0xfe;          // set at sleep (QEMU hw/rtc/mc146818rtc.c)
+    constexpr u32 far_pointer = 0x467;  // 0040:0067
     if (!hw::has_cmos(pc.bridge.kind))
         return;
     const u8 code = hw::read_shutdown_code(pc.hardware);
-    if (code != jump_with_end_of_interrupt && code != jump)
+    if (code != jump_with_end_of_interrupt && code != jump && code != woken)
         return;
     hw::clear_shutdown_code(pc.hardware);
+    if (code == woken)
+        resume(pc);
     if (code == jump_with_end_of_interrupt) {
         constexpr u16 first_pic = 0x20, second_pic = 0xa0;
         constexpr u8 end_of_interrupt = 0x20;
         pc.hardware.out8(second_pic, end_of_interrupt);
         pc.hardware.out8(first_pic, end_of_interrupt);
     }
-    resume_real_mode();
+    enter_real_mode(load<u32>(pc.ram.at(far_pointer, sizeof(u32)), 0));
 }
 
 bool ran_before(machine& pc, boot::payload_kind kind) {
@@ -50,6 +52,7 @@ void tell_unknown_bridge(machine& pc) {
 void prepare_platform(machine& pc) {
     hw::prepare(pc.hardware, pc.bridge.kind);
     prepare_low_memory(pc.ram, pc.bridge.kind);
+    record_of(pc.ram).registers = {};
 }
 
 void make_memory_map(machine& pc) {

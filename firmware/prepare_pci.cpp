@@ -6,6 +6,7 @@
 #include "pci/complain.hpp"
 #include "pci/plan.hpp"
 #include "pci/scan.hpp"
+#include "resume.hpp"
 
 namespace mayfly {
 namespace {
@@ -98,13 +99,31 @@ void find_windows(machine& pc, pci::host_windows& out) {
     find_high(pc, out);
 }
 
+/// How many writes to configuration space are kept, and how much RAM the rest takes.
+constexpr u32 most_kept = 4096;
+constexpr u32 journal_size = most_kept * sizeof(pci::config_write);
+constexpr u32 tree_size = 64 * kib;
+
 /// RAM for the time of the preparation: nothing of it is claimed. Empty where there is none.
 bytes claim_for_now(const machine& pc) {
-    constexpr u32 size = 64 * kib;
+    constexpr u32 size = journal_size + tree_size;
     tables::memory_map map = pc.map;
     const u32 at =
         map.claim_highest(size, page_size, tables::memory_map::top, memory_type::reserved);
     return pc.ram.at(at, at == 0 ? 0 : size);
+}
+
+/// Keeps the first `count` writes of `journal` for a resume from S3, which microvm does not have.
+void keep(machine& pc, const pci::config_write* journal, u32 count) {
+    if (pc.bridge.kind == hw::chipset::no_pci)
+        return;
+    const u32 size = count * sizeof(pci::config_write);
+    // From the work area, or from the end of the RAM, where the tree was: not from the journal's.
+    const u32 where =
+        tables::take_or_claim("pci: registers", size, memory_type::reserved, pc.work, pc.map);
+    auto* const kept = pc.ram.at(where, size).data();
+    __builtin_memcpy(kept, journal, size);
+    record_of(pc.ram).registers = {reinterpret_cast<const pci::config_write*>(kept), count};
 }
 
 }  // namespace
@@ -120,17 +139,21 @@ void prepare_pci(machine& pc) {
     const bytes room = claim_for_now(pc);
     if (room.empty())
         return warn(sentences::pci_too_much, 0);
-    __builtin_memset(room.data(), 0, room.size());
-    auto& found = *reinterpret_cast<pci::tree*>(room.data());
+    auto* const journal = reinterpret_cast<pci::config_write*>(room.data());
+    config.note_in({journal, most_kept});
+    __builtin_memset(journal + most_kept, 0, tree_size);
+    auto& found = *reinterpret_cast<pci::tree*>(journal + most_kept);
     found.vga = pci::bus_limit;
     found.room = {reinterpret_cast<pci::resource*>(&found + 1),
-                  (room.size() - sizeof found) / sizeof(pci::resource)};
+                  (tree_size - sizeof found) / sizeof(pci::resource)};
     pci::host_windows windows;
     find_windows(pc, windows);
     pci::scan(config, found, {kind, count_extra_roots(pc)});
     pci::plan(found, windows);
-    pci::complain(found, warn);
     pci::assign(config, found, windows.high_base);
+    const u32 kept = config.written() < most_kept ? config.written() : most_kept;
+    pci::complain(found, config.written() - kept, warn);
+    keep(pc, journal, kept);
 }
 
 }  // namespace mayfly

@@ -39,12 +39,12 @@ idt_pointer:
     .word idt_end - idt - 1
     .long idt
 
-// After an INIT with a shutdown code (IBM AT, CMOS 0x0f): back to real mode and on at the far pointer
-// at 0040:0067. Called from C++ with nothing of its own to keep; the segments are left as a reset
-// leaves them.
-    .globl resume_real_mode
-resume_real_mode:
+// Back to real mode and on at the far pointer in EAX. Called from C++ with nothing of its own to
+// keep. The segments are as a reset leaves them, but for the stack, which stays ours.
+    .globl enter_real_mode
+enter_real_mode:
     .code32
+    pushl %eax
     ljmpl $REAL_CODE_SELECTOR, $0xff00 + (1f - start16)
     .code16
 1:  movw $REAL_DATA_SELECTOR, %ax
@@ -56,7 +56,13 @@ resume_real_mode:
     lidtl %cs:real_idt_pointer - start16 + 0xff00
     xorl %eax, %eax
     movl %eax, %cr0
-    ljmpw *0x467
+    movw %ax, %ds                   // the limits stay
+    movw %ax, %es
+    movw %ax, %fs
+    movw %ax, %gs
+    movw $stack_segment, %ax        // with the same stack pointer the same place
+    movw %ax, %ss
+    lretw
 real_idt_pointer:
     .word 0x3ff
     .long 0

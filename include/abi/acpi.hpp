@@ -46,6 +46,15 @@ struct acpi_header {
 };
 static_assert(sizeof(acpi_header) == 36);
 
+/// 5.2.10: firmware ACPI control structure, up to what QEMU fills in.
+struct facs {
+    le32 signature;
+    le32 length;
+    le32 hardware_signature;
+    le32 waking_vector;  ///< where the guest goes on in real mode, 0 if nowhere
+};
+static_assert(sizeof(facs) == 16);
+
 /// 5.2.12: multiple APIC description table; entries follow.
 struct madt_header {
     acpi_header header;

@@ -73,11 +73,18 @@ inline constexpr char entry_outside[] =
 inline constexpr char unknown_trace[] = "opt/org.mayfly/trace: neither timeline nor marks (%s)";
 inline constexpr char unknown_preparation[] = "opt/org.mayfly/prepare: neither lean nor full (%s)";
 
+// Resume from S3.
+inline constexpr char no_boot_to_resume[] = "resume: the boot left no record (mark %x)";
+inline constexpr char no_waking_vector[] =
+    "resume: the guest left no waking vector below 1 MiB (%x)";
+
 // What is told on the debug port alone; the boot goes on.
 inline constexpr char unknown_bridge[] =
     "host bridge: unknown, treated as a generic PC (PCI vendor and device %x)";
 inline constexpr char pci_no_room[] = "pci: no room (function %x, register %x, size %x)";
 inline constexpr char pci_too_much[] = "pci: too many BARs (limit %u)";
+inline constexpr char pci_not_kept[] =
+    "pci: too many registers to be kept for a resume (%u left out)";
 
 // The same, only where -fw_cfg name=opt/org.mayfly/log,string=debug asks for it.
 inline constexpr char log_tables[] = "log: tables are linked (RSDP %x, %u bytes of ACPI)";

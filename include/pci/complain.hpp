@@ -7,10 +7,13 @@
 
 namespace mayfly::pci {
 
-/// After plan(). `say` takes a sentence and its numbers. A bridge behind which too few bus numbers
-/// were left wants them of its register of those.
+/// After assign(). `say` takes a sentence and its numbers. A bridge behind which too few bus
+/// numbers were left wants them of its register of those. `unkept` is how many writes the journal
+/// had no room for.
 template <typename Say>
-void complain(const tree& found, Say say) {
+void complain(const tree& found, u32 unkept, Say say) {
+    if (unkept != 0)
+        say(sentences::pci_not_kept, unkept, 0, 0);
     if (found.is_cut_short)
         say(sentences::pci_too_much, static_cast<u32>(found.room.size()), 0, 0);
     for (const auto& one : found.resources()) {

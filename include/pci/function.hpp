@@ -30,7 +30,7 @@ class function_scanner {
     void write(u32 reg, u32 value) { config_.write(reg, value); }
 
     u32 ask(u32 reg, u32 question) {
-        write(reg, question);
+        config_.write_for_now(reg, question);
         return read(reg);
     }
 
@@ -55,13 +55,13 @@ class function_scanner {
             found_.vga = static_cast<u16>(function_ >> 8);
         const u32 first = found_.count;
         // Nothing is decoded while BARs hold what they are asked with.
-        write(reg_command, 0);
+        config_.write_for_now(reg_command, 0);
         route_interrupt(here);
         set_up(identity);
         if (header == 0) {
             add_bars(here, 6, reg_rom);
         } else if (header == 1) {
-            write(reg_buses, 0);  // no bus: 0 is the root's
+            config_.write_for_now(reg_buses, 0);  // no bus: 0 is the root's
             add_bars(here, 2, reg_bridge_rom);
             add_windows(here, identity);
         }

@@ -15,10 +15,20 @@ inline constexpr char script_file[] = "etc/table-loader";
 inline constexpr char tables_file[] = "etc/acpi/tables";
 inline constexpr char rsdp_file[] = "etc/acpi/rsdp";
 
+/// An address that QEMU was told, and forgets at a reset; with those told before it.
+struct told_pointer {
+    const told_pointer* next;
+    hw::file to;
+    u32 offset;
+    u32 address;
+    u32 size;
+};
+
 /// What is left of a run: the RSDP and the tables, each empty where there is none.
 struct acpi_tables {
     bytes rsdp;
     const_bytes tables;
+    const told_pointer* told = nullptr;
 };
 
 /// The end of what the script's checksums cover in tables_file, 0 where they cover nothing. QEMU
@@ -213,6 +223,9 @@ class table_loader {
         if (size < sizeof address && address >> (8 * size) != 0)
             fail(sentences::pointer_too_narrow, name, address, size);
         files_.write(destination, offset, address, size);
+        auto& told = *reinterpret_cast<told_pointer*>(low_.take(sizeof(told_pointer)).data());
+        told = {result_.told, destination, offset, address, size};
+        result_.told = &told;
     }
 
     Files& files_;

@@ -69,6 +69,11 @@ class fake_pci {
     }
 
     void write(u32 offset, u32 value) {
+        kept.push_back({here_, offset, value});
+        write_for_now(offset, value);
+    }
+
+    void write_for_now(u32 offset, u32 value) {
         accesses++;
         device* found = find(here_);
         if (found == nullptr)
@@ -82,8 +87,13 @@ class fake_pci {
 
     device& device_at(u32 function) { return *find(function); }
 
+    struct kept_write {
+        u32 function, offset, value;
+    };
+
     std::map<u32, bus> roots;  ///< by number
     u32 accesses = 0;
+    std::vector<kept_write> kept;  ///< every write() but those for now
 
   private:
     u32 here_ = 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "pci/scan.hpp"
 
+#include <functional>
 #include <random>
 
 #include "fakes/fake_machine.hpp"
@@ -189,7 +190,7 @@ TEST(pci_scan, takes_the_largest_reservations_for_more_than_there_is) {
     EXPECT_TRUE(all[2].is_reservation);
     EXPECT_EQ(config.device_at(slot(1)).registers[0x18], 0x010100u);
     std::vector<u32> said;
-    pci::complain(devices.found, [&](const char*, u32, u32 reg, u64 size) {
+    pci::complain(devices.found, 0, [&](const char*, u32, u32 reg, u64 size) {
         said.insert(said.end(), {reg, static_cast<u32>(size)});
     });
     EXPECT_EQ(said, (std::vector<u32>{0x18, 255}));
@@ -374,6 +375,7 @@ struct noise {
         return static_cast<u32>(numbers());
     }
     void write(u32, u32) { accesses++; }
+    void write_for_now(u32, u32) { accesses++; }
 };
 
 TEST(pci_scan, ends_on_noise) {
@@ -450,6 +452,57 @@ TEST(pci_assign, opens_bridges_for_the_first_display) {
     EXPECT_EQ(config.device_at(slot(2)).registers[0x3c] >> 16, 0u);
 }
 
+void expect_same(const fake_pci::bus& one, const fake_pci::bus& other) {
+    for (const auto& [place, device] : one) {
+        EXPECT_EQ(device.registers, other.at(place).registers) << "slot " << place;
+        expect_same(device.behind, other.at(place).behind);
+    }
+}
+
+TEST(pci_assign, leaves_the_same_when_its_writes_are_done_again) {
+    fake_pci config;
+    auto& root = config.roots[0];
+    root[slot(1)] = fake_pci::function(0x70108086, 0x0101);
+    root[slot(2)] = virtio();
+    root[slot(3)] = fake_pci::bridge();
+    auto& behind = root[slot(3)].behind;
+    behind[slot(1)] = virtio();
+    behind[slot(2)] = fake_pci::bridge();
+    behind[slot(2)].behind[slot(4)] = fake_pci::function(0x11111234, 0x0300);
+    behind[slot(2)].behind[slot(4)].bar(0x10, 0xff000008, 8);
+    config.roots[64][slot(0)] = fake_pci::bridge();
+    config.roots[64][slot(0)].behind[slot(0)] = virtio();
+    for (auto* const one : {&root[slot(1)], &root[slot(2)]})
+        one->writable[0x40] = ~0u;
+    // As a reset leaves them: what is never written is there too.
+    std::function<void(fake_pci::bus&)> clear = [&](fake_pci::bus& devices) {
+        for (auto& [place, device] : devices) {
+            for (const auto& [reg, bits] : device.writable)
+                device.registers.try_emplace(reg, 0);
+            clear(device.behind);
+        }
+    };
+    for (auto& [number, devices] : config.roots)
+        clear(devices);
+    fake_pci woken = config;
+
+    pci_devices devices(64);
+    pci::scan(config, devices.found, {hw::chipset::i440fx, 1});
+    pci::host_windows windows;
+    windows.io.add(0xc000, 0x10000);
+    windows.low.add(0xc0000, 0xfec00);
+    pci::plan(devices.found, windows);
+    pci::assign(config, devices.found, 0);
+    EXPECT_NE(config.device_at(slot(2)).registers[0x10], 1u);
+    for (const auto& one : config.kept) {
+        woken.at(one.function);
+        woken.write(one.offset, one.value);
+    }
+    expect_same(config.roots[0], woken.roots[0]);
+    expect_same(config.roots[64], woken.roots[64]);
+    EXPECT_LT(config.kept.size(), config.accesses / 3);
+}
+
 TEST(pci_config, selects_a_register_once) {
     fakes::fake_machine machine;
     machine.accept(0xcf8);
@@ -461,6 +514,39 @@ TEST(pci_config, selects_a_register_once) {
     EXPECT_EQ(config.read(0x10), 0xfffff000u);
     EXPECT_EQ(machine.log(),
               (access_log{"out32 0xcf8 0x8001f210", "out32 0xcfc 0xffffffff", "in32 0xcfc"}));
+}
+
+TEST(pci_config, notes_what_stays_and_does_it_again) {
+    for (const u32 ecam : {0u, 0xb0000000u}) {
+        fakes::fake_machine machine;
+        machine.accept_mmio();
+        machine.accept(0xcf8);
+        machine.accept(0xcfc);
+        pci::config_space<fakes::fake_machine> config(machine, ecam);
+        pci::config_write journal[2] = {};
+        config.at(0x1f2);
+        config.write(0x04, 0);  // before anything is noted
+        EXPECT_EQ(config.written(), 1u);
+        pci::config_space<fakes::fake_machine> noting(machine, ecam);
+        noting.note_in(journal);
+        noting.at(0x1f2);
+        noting.write(0x10, 7);
+        noting.write_for_now(0x10, 5);
+        noting.at(0x208);
+        noting.write(0x14, 8);
+        noting.write(0x18, 9);  // has no room
+        EXPECT_EQ(noting.written(), 3u);
+
+        fakes::fake_machine again;
+        again.accept_mmio();
+        again.accept(0xcf8);
+        again.accept(0xcfc);
+        pci::config_space<fakes::fake_machine>(again, ecam).replay(journal);
+        EXPECT_EQ(again.log(),
+                  ecam == 0 ? (access_log{"out32 0xcf8 0x8001f210", "out32 0xcfc 0x7",
+                                          "out32 0xcf8 0x80020814", "out32 0xcfc 0x8"})
+                            : (access_log{"mmio32 0xb01f2010 0x7", "mmio32 0xb0208014 0x8"}));
+    }
 }
 
 TEST(pci_config, goes_by_memory) {
