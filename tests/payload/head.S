@@ -238,4 +238,5 @@ gdt_pointer:
 .section .bss
 .balign 16
     .skip 16384
+.globl stack_top
 stack_top:

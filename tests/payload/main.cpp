@@ -4,13 +4,15 @@
 // Words on the command line: `wait` keeps the guest halted instead of exiting, `keep` leaves the
 // report in memory, `brief` reports the hand-over only, `dump=address,size` adds memory, `boots=n`
 // with `reboot=kind` boots n times (n hexadecimal), `scribble` spoils memory before each reboot,
-// `buses` reports every function of every PCI bus.
+// `buses` reports every function of every PCI bus. `sleeps=n` sleeps n times by ACPI S3 and reports
+// again after each.
 #include "buses.hpp"
 #include "handover.hpp"
 #include "initrd.hpp"
 #include "machine.hpp"
 #include "reboot.hpp"
 #include "report.hpp"
+#include "sleep.hpp"
 #include "tables.hpp"
 #include "words.hpp"
 
@@ -72,6 +74,9 @@ u32 own_copy(u32 command_line) {
 /// As the image has it; a kernel that runs has changed its data, so it must be loaded anew each time.
 volatile u32 image_is_fresh = 1;
 
+u64 given_rsdp;
+u32 own_command_line;
+
 void report_platform(u64 rsdp) {
     machine::report_cpu();
     machine::report_pci();
@@ -80,6 +85,26 @@ void report_platform(u64 rsdp) {
     tables::report_acpi(rsdp);
     tables::report_smbios();
     tables::report_mp();
+}
+
+// At the boot and after each sleep.
+void report_machine(const words& command_line) {
+    if (!command_line.has("brief")) {
+        report_platform(given_rsdp);
+    }
+    if (command_line.has("buses")) {
+        buses::report_all();
+    }
+    if (sleep::is_wanted(command_line)) {
+        sleep::report_told();
+    }
+}
+
+[[noreturn]] void end(const words& command_line) {
+    if (command_line.has("wait") || command_line.has("keep")) {
+        stop();
+    }
+    leave(exit_good);
 }
 
 }  // namespace
@@ -101,16 +126,13 @@ extern "C" [[noreturn]] void payload_main() {
     report::fact("boot", "fresh", image_is_fresh);
     image_is_fresh = 0;
     const handover given = report_handover(entry_state);
-    const words command_line(own_copy(given.command_line));
+    given_rsdp = given.rsdp;
+    own_command_line = own_copy(given.command_line);
+    const words command_line(own_command_line);
     if (command_line.has("keep")) {
         report::keep_in_memory();
     }
-    if (!command_line.has("brief")) {
-        report_platform(given.rsdp);
-    }
-    if (command_line.has("buses")) {
-        buses::report_all();
-    }
+    report_machine(command_line);
     command_line.each_dump([](u32 address, u32 size) { report::memory("dump", address, size); });
     if (given.initrd_size != 0) {
         report_sums("initrd", given.initrd, given.initrd_size);
@@ -120,8 +142,17 @@ extern "C" [[noreturn]] void payload_main() {
         reboot::scribble(command_line);
         reboot::by_word(command_line);
     }
-    if (command_line.has("wait") || command_line.has("keep")) {
-        stop();
-    }
-    leave(exit_good);
+    sleep::by_word(command_line, given_rsdp);
+    end(command_line);
+}
+
+// After a sleep.
+extern "C" [[noreturn]] void payload_woken() {
+    catch_exceptions();
+    const words command_line(own_command_line);
+    sleep::report_waking();
+    report_machine(command_line);
+    report::finish();
+    sleep::by_word(command_line, given_rsdp);
+    end(command_line);
 }

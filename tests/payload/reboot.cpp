@@ -200,6 +200,9 @@ void by_word(const words& w) {
     const char* const kind = "reboot=";
     disable_interrupt_links();
     leave_interrupt_pending();
+    if (w.has("woken")) {
+        set_shutdown_code(0xfe);
+    }
     if (w.is(kind, "cf9")) {
         out8(reset_control, 0x02);
         out8(reset_control, 0x06);

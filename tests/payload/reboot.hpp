@@ -10,7 +10,8 @@ namespace reboot {
 u32 count_boot();
 // Fills all memory that belongs to nobody at a reset with garbage and false signatures.
 void scribble(const words& command_line);
-// Reboots as `reboot=` says; returns if there is no such word or kind.
+// Reboots as `reboot=` says, with `woken` as if from a sleep; returns if there is no such word or
+// kind.
 void by_word(const words& command_line);
 
 }  // namespace reboot

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: MIT
+"""After S3 the machine is as the boot left it, and the memory as the guest left it."""
+
+import struct
+
+import pytest
+
+from harness import accesses, memory, pci, sleeping
+from harness.failure import complaint
+from harness.guest import linux_like, pvh_kernel, write_kernel
+from harness.memory import MIB
+from harness.qemu import Qemu
+from harness.sentences import expect_sentence
+
+WIDE = pytest.mark.wide
+MACHINES = ["pc", "q35"]
+PREPARE = "name=opt/org.mayfly/prepare,string="
+LEAN = ["-fw_cfg", f"{PREPARE}lean"]
+FULL = ["-fw_cfg", f"{PREPARE}full"]
+RAM = 32 * MIB
+
+# What the firmware may write to when it resumes: its DMA descriptor with the number behind it, and
+# its stack. The payload's first instructions note the registers.
+OWN = [range(0xE0000, 0xE0020), range(0xEC000, 0xF0000), range(0x7800, 0x7880)]
+REGISTERS = 0xEBFC0 + 28  # in the record: where the writes to PCI are kept, and how many
+AFTER_BOOT_ONLY = ("gdt", "zero_page", "command_line", "start_info", "memory_map",
+                   "multiboot_info", "loader_name")
+
+
+def devices(*names: str) -> list[str]:
+    """A -device for each."""
+    return [word for name in names for word in ("-device", name)]
+
+
+VIRTIO = devices("virtio-net-pci", "virtio-rng-pci", "virtio-serial-pci", "vmgenid")
+BRIDGES = {
+    "pc": devices("pci-bridge,id=b1,chassis_nr=1", "pci-bridge,id=b2,chassis_nr=2,bus=b1,addr=1",
+                  "VGA,bus=b2,addr=3", "e1000,bus=b1,addr=4", "pxb,id=x,bus_nr=64",
+                  "virtio-rng-pci,bus=x", "vmgenid"),
+    "q35": devices("pcie-root-port,id=r1,chassis=1", "pcie-root-port,id=r2,chassis=2",
+                   "x3130-upstream,id=u,bus=r1", "xio3130-downstream,id=d,bus=u,chassis=3",
+                   "virtio-net-pci,bus=d", "e1000e,bus=r2", "pxb-pcie,id=x,bus_nr=64",
+                   "pcie-root-port,id=r3,bus=x,chassis=4", "nvme,serial=1,bus=r3", "VGA,bus=pcie.0",
+                   "vmgenid"),
+}
+
+
+def lasting(report) -> dict:
+    """The memory of tables and anchors; not the word in the FACS that the payload writes."""
+    found = {name: [(p.address, p.data) for p in pieces]
+             for name, pieces in report.memory.items() if name not in AFTER_BOOT_ONLY}
+    found["facs"] = [(a, d[:12] + d[16:]) for a, d in found["facs"]]
+    return found
+
+
+def check_machine(boot, naps) -> None:
+    """Each sleep ended in the machine of the boot, at the waking vector in real mode."""
+    for nap in naps:
+        report = nap.report
+        for name in ("msr", "apic", "pci", "functions", "port", "cpuid"):
+            assert getattr(report, name) == getattr(boot, name), name
+        assert lasting(report) == lasting(boot)
+        assert report.values.get("told") == boot.values.get("told")
+        state = report.values["wake"]
+        assert state["cr0"] & ~0x10 == 0 and state["eflags"] & 0x20600 == 0
+        assert [state[n] for n in ("cs", "ds", "es", "fs", "gs")] == [0x700, 0, 0, 0, 0]
+        assert (state["idt_base"], state["idt_limit"]) == (0, 0x3FF)
+
+
+def check_memory(naps) -> None:
+    """Nothing of the guest's is changed."""
+    for nap in naps:
+        changed = [hex(a) for a in nap.changed() if not any(a in own for own in OWN)]
+        assert not changed, f"{len(changed)}: {changed[:16]}"
+
+
+@pytest.mark.parametrize("prepare", ["lean", "full"])
+@pytest.mark.parametrize("machine", MACHINES)
+def test_machine_and_memory(tmp_path, machine, prepare):
+    """Three sleeps with virtio and vmgenid."""
+    boot, naps = sleeping.naps(tmp_path, machine, ["-m", "32M", "-fw_cfg", PREPARE + prepare,
+                                                   *VIRTIO], count=3, size=RAM, words="buses")
+    assert boot.values["told"]["vmgenid"] != 0
+    assert (pci.Tree(boot).missing() == set()) == (prepare == "full")
+    check_machine(boot, naps)
+    check_memory(naps)
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_bridges(tmp_path, machine):
+    """Bridges within bridges, a display, an extra root; and enough writes to need pages of RAM."""
+    boot, naps = sleeping.naps(tmp_path, machine, ["-m", "32M", "-smp", "2", *FULL,
+                                                   *BRIDGES[machine]],
+                               count=2, size=RAM, words="buses")
+    assert pci.Tree(boot).missing() == set()
+    check_machine(boot, naps)
+    check_memory(naps)
+
+
+@pytest.mark.parametrize("machine", [pytest.param("pc", marks=WIDE), "q35"])
+def test_hundreds_of_functions(tmp_path, machine):
+    """What has no room in the work area is kept in pages of the RAM, which the map does not give."""
+    ports = devices(*(f"pcie-root-port,id=r{i},chassis={i + 1},port={i},addr={4 + i // 8:x}.{i % 8}"
+                      ",multifunction=on" for i in range(120)))
+    functions = devices(*(f"virtio-rng-pci,addr={4 + i // 8:x}.{i % 8},multifunction=on"
+                          for i in range(160)))
+    boot, naps = sleeping.naps(tmp_path, machine, ["-m", "32M", *FULL, *(
+        ports if machine == "q35" else functions)], size=RAM, words="buses")
+    address, count = struct.unpack_from("<II", naps[0].before, REGISTERS)
+    kept = memory.Range(address, address + 8 * count, "registers")
+    assert kept.begin >= MIB
+    assert not any(kept.overlaps(r) for r in memory.of_type(memory.firmware_map(boot), memory.RAM))
+    check_machine(boot, naps)
+    check_memory(naps)
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_5_gib(tmp_path, machine):
+    """RAM above 4 GiB and a hole that is no power of two."""
+    boot, naps = sleeping.naps(tmp_path, machine, ["-m", "5G", *VIRTIO], words="buses")
+    check_machine(boot, naps)
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_pvh(tmp_path, machine):
+    """A PVH kernel, which is prepared fully; QEMU puts its image into the RAM again, so that the
+    payload forgets what it was."""
+    path = write_kernel(tmp_path, pvh_kernel())
+    with Qemu(machine, ["-S", "-kernel", path, "-append", "wait sleeps=1 brief", *VIRTIO]) as vm:
+        vm.qmp("cont")
+        vm.wait_event("SUSPEND")
+        vm.qmp("system_wakeup")
+        vm.wait_until(lambda: vm.report.endswith(b"W\n"), "first instruction after the sleep")
+
+
+def test_device_taken_away(tmp_path):
+    """What is written to a function that is gone reaches nobody."""
+    boot, (nap,) = sleeping.naps(
+        tmp_path, "pc", [*FULL, *devices("virtio-rng-pci,id=gone", "virtio-net-pci")],
+        words="buses", change=lambda vm: vm.qmp("device_del", id="gone"))
+    gone = set(boot.functions) - set(nap.report.functions)
+    assert len(gone) == 1
+    for function, registers in nap.report.functions.items():
+        assert registers == boot.functions[function], hex(function)
+
+
+@pytest.mark.kvm
+@pytest.mark.parametrize("prepare", ["lean", "full"])
+@pytest.mark.parametrize("machine", MACHINES)
+def test_under_kvm(tmp_path, machine, prepare):
+    """The same by the other accelerator, which keeps CPU state itself."""
+    boot, naps = sleeping.naps(tmp_path, machine, ["-m", "32M", "-fw_cfg", PREPARE + prepare,
+                                                   *VIRTIO], count=2, accel="kvm")
+    check_machine(boot, naps)
+
+
+def woken(tmp_path, *words: str) -> list:
+    """Arguments of a payload that has the machine reset as if it had been asleep."""
+    return ["-kernel", write_kernel(tmp_path, linux_like()),
+            "-append", " ".join(["brief boots=2 reboot=cf9 woken", *words])]
+
+
+NO_VECTOR = "mayfly: resume: the guest left no waking vector below 1 MiB (0x0)"
+HIGH_VECTOR = "mayfly: resume: the guest left no waking vector below 1 MiB (0x100000)"
+NO_RECORD = "mayfly: resume: the boot left no record (mark "
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_no_waking_vector(tmp_path, machine):
+    """A guest that did not say where it wants to go on."""
+    with Qemu(machine, woken(tmp_path)) as vm:
+        expect_sentence(complaint(vm), NO_VECTOR)
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_waking_vector_that_real_mode_does_not_reach(tmp_path, machine):
+    """One at 1 MiB."""
+    kernel = write_kernel(tmp_path, linux_like())
+    with Qemu(machine, ["-S", "-kernel", kernel, "-append", "brief sleeps=1 waking=100000"]) as vm:
+        vm.qmp("cont")
+        vm.wait_event("SUSPEND")
+        vm.qmp("system_wakeup")
+        vm.wait_until(lambda: vm.serial.endswith("\n") and vm.debug.endswith("\n"), "sentence")
+        expect_sentence(vm.debug, HIGH_VECTOR)
+        expect_sentence(vm.serial, HIGH_VECTOR)
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_no_record(tmp_path, machine):
+    """Garbage in the firmware's memory."""
+    with Qemu(machine, woken(tmp_path, "scribble")) as vm:
+        vm.wait_until(lambda: vm.serial.endswith("\n") and vm.debug.endswith("\n"), "sentence")
+        assert vm.debug.startswith(NO_RECORD)
+        expect_sentence(vm.serial, vm.debug.strip())
+
+
+def test_without_acpi(tmp_path):
+    """No tables, so nothing to sleep by: a wake-up finds no vector."""
+    with Qemu("pc,acpi=off", woken(tmp_path)) as vm:
+        expect_sentence(complaint(vm), NO_VECTOR)
+
+
+@pytest.mark.parametrize("machine, limit", [("pc", 22), ("q35", 20)])
+def test_accesses(tmp_path, machine, limit, record_property):
+    """What a resume costs: less than a boot; it asks fw_cfg nothing."""
+    log = tmp_path / "trace"
+    kernel = write_kernel(tmp_path, linux_like())
+    with Qemu(machine, ["-S", "-kernel", kernel, "-append", "brief sleeps=1", "-D", log]) as vm:
+        vm.qmp("cont")
+        vm.wait_event("SUSPEND")
+        vm.hmp("trace-event memory_region_ops_* on")
+        vm.qmp("system_wakeup")
+        vm.wait_until(lambda: vm.report.endswith(b"W\n"), "first instruction after the sleep")
+        vm.qmp("stop")
+        vm.hmp("trace-event memory_region_ops_* off")
+        found = accesses.read_trace(log)
+    first = next(i for i, a in enumerate(found) if a.device == "isa-debugcon")
+    ours = found[:first]
+    assert not any("fwcfg" in a.device for a in ours)
+    record_property("figures", f"{machine}: {len(ours)} device accesses to resume from S3")
+    assert len(ours) <= limit, "\n".join(map(str, ours))
