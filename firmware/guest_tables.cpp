@@ -70,7 +70,7 @@ tables::acpi_tables make_tables(machine& pc) {
     const auto acpi = loader.run();
     // A machine without PCI is a microvm, which QEMU describes by ACPI or else by a device tree.
     if (pc.bridge.kind != hw::chipset::no_pci)
-        remember(pc, acpi);
+        remember(pc, acpi.tables, loader.told());
     else if (acpi.rsdp.empty() && !pc.config.find("etc/fdt").exists())
         warn(sentences::unknown_bridge, pc.bridge.identity);
     const bytes anchors = clear_anchor_window(pc.ram);

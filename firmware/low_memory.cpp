@@ -33,8 +33,10 @@ void copy_reset_code(memory ram) {
 void prepare_low_memory(memory ram, hw::chipset chipset) {
     prepare_bios_data(ram);
     // Elsewhere the F segment is the image itself.
-    if (chipset == hw::chipset::i440fx || chipset == hw::chipset::q35)
+    if (chipset == hw::chipset::i440fx || chipset == hw::chipset::q35) {
         copy_reset_code(ram);
+        clear(ram.at(resume_place, stop_mark - resume_place));
+    }
 }
 
 bool has_anchors(memory ram) {

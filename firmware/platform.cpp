@@ -52,7 +52,6 @@ void tell_unknown_bridge(machine& pc) {
 void prepare_platform(machine& pc) {
     hw::prepare(pc.hardware, pc.bridge.kind);
     prepare_low_memory(pc.ram, pc.bridge.kind);
-    record_of(pc.ram).registers = {};
 }
 
 void make_memory_map(machine& pc) {

@@ -30,7 +30,7 @@ inline constexpr u32 image_begin = 0xffff0000;
 /// it is RAM of its own, the F segment), says in the BIOS data area where the EBDA is, and puts the
 /// reset code where a jump to F000:FFF0 finds it. A word of ours that is still there, or anything
 /// else but 0 in its place, tells that this is not the first boot; on the first, RAM is zero and
-/// there is nothing to empty.
+/// there is nothing to empty. What another boot left for a resume is forgotten.
 void prepare_low_memory(memory ram, hw::chipset chipset);
 
 /// True where our anchors are in the F segment. Where that is the image itself (microvm), a reset

@@ -16,7 +16,8 @@ struct resume_record {
 
     u32 mark;         ///< `whole`; anything else where no boot has made tables
     u32 low_ram_end;  ///< as memory_map has it
-    tables::acpi_tables acpi;
+    const_bytes tables;
+    const tables::told_pointer* told;
     span<const pci::config_write> registers;  ///< empty after a lean preparation
 };
 
@@ -24,8 +25,8 @@ inline resume_record& record_of(memory ram) {
     return *reinterpret_cast<resume_record*>(ram.at(resume_place, sizeof(resume_record)).data());
 }
 
-/// Completes the record.
-void remember(machine& pc, const tables::acpi_tables& acpi);
+/// Completes the record, on a known chipset.
+void remember(machine& pc, const_bytes tables, const tables::told_pointer* told);
 
 /// In reset.S: to real mode, and on at the far pointer, whose segment is in bits 31:16.
 extern "C" [[noreturn]] void enter_real_mode(u32 far_pointer);

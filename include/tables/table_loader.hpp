@@ -28,7 +28,6 @@ struct told_pointer {
 struct acpi_tables {
     bytes rsdp;
     const_bytes tables;
-    const told_pointer* told = nullptr;
 };
 
 /// The end of what the script's checksums cover in tables_file, 0 where they cover nothing. QEMU
@@ -59,6 +58,9 @@ class table_loader {
             execute(entry);
         return result_;
     }
+
+    /// The last of the addresses that run() told QEMU, or null.
+    const told_pointer* told() const { return told_; }
 
   private:
     /// A file that the script has placed; the last one first.
@@ -224,8 +226,8 @@ class table_loader {
             fail(sentences::pointer_too_narrow, name, address, size);
         files_.write(destination, offset, address, size);
         auto& told = *reinterpret_cast<told_pointer*>(low_.take(sizeof(told_pointer)).data());
-        told = {result_.told, destination, offset, address, size};
-        result_.told = &told;
+        told = {told_, destination, offset, address, size};
+        told_ = &told;
     }
 
     Files& files_;
@@ -234,6 +236,7 @@ class table_loader {
     arena& low_;
     span<const abi::loader_entry> script_;
     const placed_file* placed_ = nullptr;
+    const told_pointer* told_ = nullptr;
     acpi_tables result_;
 };
 

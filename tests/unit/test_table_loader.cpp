@@ -369,12 +369,15 @@ TEST(table_loader, tells_qemu_an_address) {
     it.device.add_file("a", {0, 0, 0, 0});
     const u16 key = it.device.add_file("w", fakes::fake_fw_cfg::content(10, 0xff));
     it.device.allow_writes(key);
-    const auto acpi = it.run({allocate("a"), write_pointer("w", "a", 1, 3, 8)});
+    it.add_script({allocate("a"), write_pointer("w", "a", 1, 3, 8)});
+    it.config.open();
+    tables::table_loader loader(it.config, it.map, it.ram.view(), it.work);
+    (void)loader.run();
     const auto& written = it.device.item(key);
     EXPECT_EQ(load<u64>({written.data(), written.size()}, 1), 0x3ff003u);
     EXPECT_EQ(written[0], 0xff);
     EXPECT_EQ(written[9], 0xff);
-    const auto* const told = acpi.told;
+    const auto* const told = loader.told();
     ASSERT_NE(told, nullptr);
     EXPECT_EQ(told->to.key, key);
     EXPECT_EQ(std::tuple(told->offset, told->address, told->size), std::tuple(1u, 0x3ff003u, 8u));
