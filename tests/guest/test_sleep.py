@@ -22,7 +22,7 @@ RAM = 32 * MIB
 # What the firmware may write to when it resumes: its DMA descriptor with the number behind it, and
 # its stack. The payload's first instructions note the registers.
 OWN = [range(0xE0000, 0xE0020), range(0xEC000, 0xF0000), range(0x7800, 0x7880)]
-REGISTERS = 0xEBFC0 + 28  # in the record: where the writes to PCI are kept, and how many
+REGISTERS = 0xEBFC0 + 20  # in the record: where the writes to PCI are kept, and how many
 AFTER_BOOT_ONLY = ("gdt", "zero_page", "command_line", "start_info", "memory_map",
                    "multiboot_info", "loader_name")
 
