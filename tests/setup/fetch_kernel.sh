@@ -4,18 +4,19 @@
 # Gets one of the distribution's kernels and unpacks it, without installing anything.
 #
 #   fetch_kernel.sh cloud|generic|rt|i386 [folder]      (default folder: build/kernels)
+#   fetch_kernel.sh cloud@bullseye [folder]             (of another suite of Debian)
 #
-# Leaves in <folder>/<flavour>/:
+# Leaves in <folder>/<kernel>/, where <kernel> is the first argument:
 #   vmlinuz        the packaged bzImage
 #   modules/       its modules: kernel/, modules.order, ...
 #   release        one line, what `uname -r` will say
 #   busybox        a static busybox of the same architecture (i386 only)
 # and prints the path of vmlinuz. What is already there is not fetched again.
 #
-# Packages come from apt's configured sources. Where the system's package lists do not know a
-# package (another architecture, or lists never fetched or out of date), a private set of lists
-# below <folder>/.apt-<architecture>/ is used; the system's apt configuration, lists and list of
-# architectures stay as they are.
+# Packages come from apt's configured sources, or from another suite of the same mirror. Where the
+# system's package lists do not know a package (another suite or architecture, or lists never
+# fetched or out of date), a private set of lists below <folder>/.apt-<architecture>[-<suite>]/ is
+# used; the system's apt configuration, lists and list of architectures stay as they are.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -54,17 +55,18 @@ concrete_package() {
     return 1
 }
 
-# Ubuntu keeps the modules in packages of their own; Debian has no such package.
-module_packages() {
+# The packages beside it that hold its parts: its modules (Ubuntu and newer Debian), the bzImage
+# itself and the list of what is built in (newer Debian).
+part_packages() {
     apt-cache "${apt_options[@]}" depends "$1" 2>/dev/null |
-        sed -n 's/^ *Depends: \(linux-modules-[0-9][^ ]*\)$/\1/p'
+        sed -n 's/^ *Depends: \(linux-\(modules\|binary\|base\)-[0-9][^ ]*\)$/\1/p'
 }
 
 download_flavour() {
     local flavour=$1 target=$2 image
     local packages=()
     image=$(concrete_package "$flavour") || return 1
-    mapfile -t packages < <(module_packages "$image")
+    mapfile -t packages < <(part_packages "$image")
     packages+=("$image")
     if [[ $flavour == i386 ]]; then
         packages+=(busybox-static)
@@ -75,7 +77,8 @@ download_flavour() {
 # Moves what matters from the unpacked packages into its final form.
 arrange() {
     local work=$1 image modules busybox
-    image=$(compgen -G "$work/root/boot/vmlinuz-*") || fail 'the package holds no /boot/vmlinuz-*'
+    image=$(compgen -G "$work/root/boot/vmlinuz-*" ||
+        compgen -G "$work/root/usr/lib/modules/*/vmlinuz") || fail 'the package holds no vmlinuz'
     modules=$(compgen -G "$work/root/lib/modules/*" || compgen -G "$work/root/usr/lib/modules/*") ||
         fail 'the package holds no modules'
     mkdir "$work/done"
@@ -91,43 +94,51 @@ arrange() {
     done
 }
 
+# Whether apt's own lists may know the packages: those are of this system's suite and architecture.
+may_be_known() { [[ -z $2 && $1 == "$(dpkg --print-architecture)" ]]; }
+
 fetch() {
-    local flavour=$1 architecture work log
+    local flavour=$1 suite=$2 kernel=$3 architecture work log
     architecture=$(architecture_of "$flavour")
     command -v apt-get >/dev/null || fail "no apt-get here to get a kernel with; give one: KERNEL="
-    work=$(mktemp -d "$folder/.$flavour.XXXXXX")
+    work=$(mktemp -d "$folder/.$kernel.XXXXXX")
     # shellcheck disable=SC2064
     trap "rm -rf '$work'" EXIT
-    printf 'fetch_kernel: getting the %s kernel package\n' "$flavour" >&2
+    printf 'fetch_kernel: getting the %s kernel package\n' "$kernel" >&2
     apt_options=()
-    if [[ $architecture != "$(dpkg --print-architecture)" ]] ||
-        ! download_flavour "$flavour" "$work/first"; then
-        use_private_lists "$architecture"
-        if ! download_flavour "$flavour" "$work/first"; then
-            log=$work/first/download.log
-            [[ -f $log ]] && cat "$log" >&2
-            fail "apt knows no package for the $flavour kernel ($(metapackages "$flavour"))"
+    if ! may_be_known "$architecture" "$suite" || ! download_flavour "$flavour" "$work/first"; then
+        if ! use_private_lists "$architecture" "$suite" ||
+            ! download_flavour "$flavour" "$work/first"; then
+            for log in "$folder/.apt-$architecture${suite:+-$suite}/log" "$work/first/download.log"; do
+                [[ -f $log ]] && cat "$log" >&2
+            done
+            fail "apt knows no package for the $kernel kernel ($(metapackages "$flavour"))"
         fi
     fi
     arrange "$work/first"
-    mv -T "$work/first/done" "$folder/$flavour"
+    mv -T "$work/first/done" "$folder/$kernel"
 }
 
 main() {
-    local flavour=${1:?a flavour is needed: cloud, generic, rt or i386}
+    local kernel=${1:?a flavour is needed: cloud, generic, rt or i386}
+    local flavour=${kernel%%@*} suite=''
     metapackages "$flavour" >/dev/null
+    if [[ $kernel == *@* ]]; then
+        suite=${kernel#*@}
+        [[ $suite =~ ^[a-z]+$ ]] || fail "'$suite' is no name of a suite, as bullseye or sid"
+    fi
     folder=${2:-$root/build/kernels}
-    if [[ ! -f $folder/$flavour/vmlinuz ]]; then
+    if [[ ! -f $folder/$kernel/vmlinuz ]]; then
         mkdir -p "$folder"
         folder=$(cd "$folder" && pwd)
         # Tests run side by side: one fetches, the others wait and find it done.
         exec 9>"$folder/.lock"
         flock 9
-        if [[ ! -f $folder/$flavour/vmlinuz ]]; then
-            fetch "$flavour"
+        if [[ ! -f $folder/$kernel/vmlinuz ]]; then
+            fetch "$flavour" "$suite" "$kernel"
         fi
     fi
-    printf '%s\n' "$folder/$flavour/vmlinuz"
+    printf '%s\n' "$folder/$kernel/vmlinuz"
 }
 
 main "$@"
