@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import bzimage, paths
-from .qemu import Qemu
+from .qemu import PROGRAM, Qemu
 
 LINE = re.compile(r"memory_region_ops_(?P<kind>read|write) cpu -?\d+ mr \S+ addr (?P<address>\S+) "
                   r"value (?P<value>\S+) size (?P<size>\d+) name '(?P<device>.*)'")
@@ -67,12 +67,13 @@ def count_places(path: Path) -> collections.Counter:
     return counts
 
 
-def trace(machine, args, firmware: Path, accel: str = "tcg") -> list[Access]:
+def trace(machine, args, firmware: Path, accel: str = "tcg",
+          program: str | Path = PROGRAM) -> list[Access]:
     """All accesses of a run that ends by isa-debug-exit."""
     with tempfile.TemporaryDirectory(prefix="mayfly-") as directory:
         log = Path(directory) / "trace"
         with Qemu(machine, ["-trace", "memory_region_ops_*", "-D", log, *args],
-                  firmware=firmware, accel=accel) as vm:
+                  firmware=firmware, accel=accel, program=program) as vm:
             vm.wait()
             return read_trace(log)
 
@@ -99,20 +100,22 @@ def above_floor(accesses: list[Access], floor: list[Access]) -> list[Access]:
 
 
 def device_accesses(machine, args=(), firmware: Path | None = None,
-                    accel: str = "tcg") -> list[Access]:
+                    accel: str = "tcg", program: str | Path = PROGRAM) -> list[Access]:
     """The accesses of the firmware in front of a kernel whose first instruction exits."""
     with tempfile.TemporaryDirectory(prefix="mayfly-") as directory:
         boot = _boot_arguments(Path(directory), "exit")
-        ours = trace(machine, [*boot, *args], firmware or paths.firmware(), accel)
-        nothing = trace(machine, [*boot, *args], paths.PAYLOADS / "exit_rom.bin", accel)
+        ours = trace(machine, [*boot, *args], firmware or paths.firmware(), accel, program)
+        nothing = trace(machine, [*boot, *args], paths.PAYLOADS / "exit_rom.bin", accel, program)
     return above_floor(ours, nothing)
 
 
-def guest_instructions(machine, args=(), firmware: Path | None = None) -> int:
+def guest_instructions(machine, args=(), firmware: Path | None = None,
+                       program: str | Path = PROGRAM) -> int:
     """Instructions from reset to the kernel's first, by the time stamp counter under -icount."""
     with tempfile.TemporaryDirectory(prefix="mayfly-") as directory:
         boot = _boot_arguments(Path(directory), "tsc")
-        with Qemu(machine, ["-icount", "shift=0,sleep=off", *boot, *args], firmware=firmware) as vm:
+        with Qemu(machine, ["-icount", "shift=0,sleep=off", *boot, *args], firmware=firmware,
+                  program=program) as vm:
             vm.wait()
             if len(vm.report) != 8:
                 raise vm.fail("the stub did not report its time stamp counter")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from . import paths
 
-PROGRAM = "qemu-system-x86_64"
+PROGRAM = os.environ.get("MAYFLY_QEMU", "qemu-system-x86_64")
 FIRMWARE_PORT = 0x402
 REPORT_PORT = 0xE9
 EXIT_PORT = 0xF4
@@ -93,12 +93,13 @@ class Qemu:
     """One QEMU process.
 
     `firmware_as` is "bios" or "pflash"; without `debug_port` there is no port 0x402, and without
-    `exit_size` no isa-debug-exit, which else takes so many ports from 0xf4 on.
+    `exit_size` no isa-debug-exit, which else takes so many ports from 0xf4 on. `program` is the
+    QEMU, if not the installed one.
     """
 
     def __init__(self, machine, args=(), firmware: Path | None = None, accel: str = "tcg",
                  timeout: float = PATIENCE, firmware_as: str = "bios",
-                 debug_port: bool = True, exit_size: int = 4):
+                 debug_port: bool = True, exit_size: int = 4, program: str | Path = PROGRAM):
         self.machine = machine if isinstance(machine, str) else ",".join(machine)
         self.accel = accel
         self.timeout = timeout
@@ -106,6 +107,7 @@ class Qemu:
         self._firmware_as = firmware_as
         self._debug_port = debug_port
         self._exit_size = exit_size
+        self._program = str(program)
         self._args = [str(a) for a in args]
         self._process: subprocess.Popen | None = None
         self._qmp: Qmp | None = None
@@ -119,7 +121,7 @@ class Qemu:
                       "-device", f"isa-debugcon,iobase={FIRMWARE_PORT:#x},chardev=firmware"]
         exit_port = ["-device",
                      f"isa-debug-exit,iobase={EXIT_PORT:#x},iosize={self._exit_size}"]
-        return [PROGRAM, "-nodefaults", "-no-user-config", "-display", "none",
+        return [self._program, "-nodefaults", "-no-user-config", "-display", "none",
                 "-machine", self.machine, "-accel", self.accel, *firmware,
                 *(debug_port if self._debug_port else []),
                 "-chardev", f"file,id=report,path={d / 'report'}",
