@@ -8,7 +8,7 @@ payload_gxx ?= $(CROSS_COMPILE)g++
 payload_ld ?= $(CROSS_COMPILE)ld
 payload_objcopy ?= $(CROSS_COMPILE)objcopy
 
-payload_flags := -m32 -march=i686 -std=c++20 -O2 -ffreestanding -fno-exceptions -fno-rtti \
+payload_flags := -m32 -march=i486 -std=c++20 -O2 -ffreestanding -fno-exceptions -fno-rtti \
     -fno-threadsafe-statics -fno-pic -fno-stack-protector -fno-asynchronous-unwind-tables \
     -fcf-protection=none -fno-tree-loop-distribute-patterns -mno-sse -mno-mmx \
     -Wall -Wextra -Wconversion -Wshadow -Wold-style-cast -Werror --param=min-pagesize=0

@@ -24,6 +24,21 @@ LAYERS = {
     "boot": {"core", "abi", "tables"},
 }
 
+# The integer instructions of a 486, by their names in Intel's syntax; Jcc and SETcc without theirs.
+INSTRUCTIONS_OF_486 = set("""
+    aaa aad aam aas adc add and arpl bound bsf bsr bswap bt btc btr bts call cbw cdq clc cld cli
+    clts cmc cmp cmps cmpxchg cwd cwde daa das dec div enter hlt idiv imul in inc ins int int3
+    into invd invlpg iret iretw jcxz jecxz jmp lahf lar lds lea leave les lfs lgdtd lgs lidtd lldt
+    lmsw lods loop loope loopne lsl lss ltr mov movs movsx movzx mul neg nop not or out outs pop
+    popa popaw popf popfw push pusha pushaw pushf pushfw rcl rcr ret retf rol ror sahf sar sbb
+    scas sgdtd shl shld shr shrd sidtd sldt smsw stc std sti stos str sub test verr verw wbinvd
+    xadd xchg xlat xor
+""".split())
+# What a 486 of QEMU has too, or what only runs where CPUID says that it is there.
+INSTRUCTIONS_BESIDE = {"cpuid", "rdtsc", "rdmsr", "wrmsr"}
+CONDITION = re.compile(r"(j|set)n?(a|ae|b|be|e|g|ge|l|le|o|p|s)")
+PREFIX = re.compile(r"((rep|repz|repnz|lock|data16|addr16|[cdefgs]s) )+")
+
 
 def run(*command, **options) -> str:
     """The output of a command that must succeed."""
@@ -113,6 +128,28 @@ def test_symbols():
     for line in run("nm", "-C", str(ROOT / "build/fw.elf")).splitlines():
         kind, name = line.split(maxsplit=2)[-2:] if line[0] == " " else line.split(maxsplit=2)[1:]
         assert kind not in "UwdDbB", f"{name}: {line}"
+
+
+def instructions(*arguments) -> list[tuple[str, str]]:
+    """Name and operands of each instruction in a section, without prefixes and runs of zeros."""
+    text = run("objdump", "-d", "--no-show-raw-insn", *arguments, str(ROOT / "build/fw.elf"))
+    found = (PREFIX.sub("", line.split("\t", 1)[1]) for line in text.splitlines()
+             if "\t" in line and not line.endswith("\t..."))
+    return [(name, operands) for name, _, operands in (f.partition(" ") for f in found)]
+
+
+def test_instructions():
+    """None is newer than the oldest CPU that QEMU has, which itself refuses few of the newer ones.
+
+    The 16-bit code has its data between its instructions and is not looked at.
+    """
+    code = instructions("-j", ".text", "-M", "intel")
+    assert len(code) > 5000
+    allowed = INSTRUCTIONS_OF_486 | INSTRUCTIONS_BESIDE
+    newer = {f"{name} {operands}" for name, operands in code
+             if name not in allowed and not CONDITION.fullmatch(name)}
+    newer |= {f"{name} {operands}" for name, operands in code if name == "nop" and operands}
+    assert not newer, f"{len(newer)} that a 486 lacks: {sorted(newer)[:10]}"
 
 
 @pytest.mark.parametrize("layer", LAYERS)
