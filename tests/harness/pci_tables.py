@@ -12,7 +12,8 @@ from .memory import Range
 from .pci import IO, LOW, Function, Tree
 
 BUSES = "buses"
-ERST_FUNCTION, VIRTIO_IOMMU, AMD_IOMMU = 0x00121B36, 0x10571AF4, 0x00081022
+ERST_FUNCTION, VIRTIO_IOMMU = 0x00121B36, 0x10571AF4
+AMD_IOMMUS = (0x00081022, 0x14191022)  # the latter by newer QEMUs than 7.2
 PCIE_TO_PCI = 0x000E1B36
 IO_APIC_BUS = 0xFF  # by DMAR; no bridge may have it
 
@@ -94,8 +95,8 @@ def check_declared(tree: Tree, dsdt: bytes) -> None:
                 f"{f} {kind} {used} is in none of {list(map(str, homes))}")
 
 
-def _with_identity(tree: Tree, identity: int) -> Function:
-    found, = (f for f in tree.functions if f.registers[0] == identity)
+def _with_identity(tree: Tree, *identities: int) -> Function:
+    found, = (f for f in tree.functions if f.registers[0] in identities)
     return found
 
 
@@ -149,7 +150,7 @@ def check_ivrs(tree: Tree, data: bytes) -> None:
     bridges = {(f.buses[0] << 8, f.buses[-1] << 8 | 0xFF):
                f.buses[0] << 8 if f.registers[0] == PCIE_TO_PCI else f.number
                for f in tree.functions if f.is_bridge}
-    assert struct.unpack_from("<H", data, 52)[0] == _with_identity(tree, AMD_IOMMU).number
+    assert struct.unpack_from("<H", data, 52)[0] == _with_identity(tree, *AMD_IOMMUS).number
     named = set()
     first = alias = None
     for kind, number, other in _ivhd_entries(data):
