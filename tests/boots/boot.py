@@ -14,8 +14,8 @@ import sys
 import tarfile
 import time
 
-from harness import paths
-from harness.qemu import GuestFailure, Qemu
+from harness import debian_qemu, paths
+from harness.qemu import PROGRAM, GuestFailure, Qemu
 
 BOOTS = paths.ROOT / "tests/boots"
 SETUP = paths.ROOT / "tests/setup"
@@ -41,6 +41,7 @@ QUICK_END = "reboot=t"
 class Boot:
     """One virtual machine, the kernel it boots, and what its init is to use."""
 
+    # As fetch_kernel.sh takes it: a flavour, with `@` and a suite if not of this system's.
     kernel: str
     machine: str
     memory_mib: int = 256
@@ -58,6 +59,13 @@ class Boot:
     reboots: bool = False
     # An initramfs with another init than guest.sh, which reports in the same form.
     initrd: pathlib.Path | None = None
+    # The suite of Debian whose QEMU runs it, if not the installed one.
+    suite: str = ""
+
+    @property
+    def flavour(self):
+        """The kernel's kind, whatever its age."""
+        return self.kernel.partition("@")[0]
 
     @property
     def cpu_count(self):
@@ -129,6 +137,10 @@ def pvh_kernel(folder):
     return path
 
 
+def qemu_program(boot):
+    return debian_qemu.program(boot.suite) if boot.suite else PROGRAM
+
+
 def make_initrd(boot, folder):
     if boot.initrd is not None:
         return boot.initrd
@@ -136,6 +148,9 @@ def make_initrd(boot, folder):
     tasks = ["load_modules", *(device.task() for device in boot.devices), "report", "leave"]
     init = (BOOTS / "guest.sh").read_text() + "\n".join(tasks) + "\n"
     busybox = kernels / "busybox"
+    if busybox.exists():
+        # Whatever the kernel's age: an old one lacks what guest.sh calls.
+        busybox = kernel_folder(boot.flavour) / "busybox"
     archive = initramfs.build(
         init, busybox if busybox.exists() else None, kernels / "modules", boot.modules
     )
@@ -229,6 +244,7 @@ def run_with(boot, arguments, firmware=None):
         accel=boot.accel,
         timeout=TIME_LIMIT_SECONDS,
         firmware_as="pflash" if boot.pflash else "bios",
+        program=qemu_program(boot),
     ) as vm:
         try:
             status = vm.wait()

@@ -20,7 +20,7 @@ from . import stalls
 
 WARNING = 4
 RAW_LINE = re.compile(r"<(\d+)>\[ *\d+\.\d+\] ?(.*)")
-# Blame at any level, in the words of Linux 4.19 to 6.12.
+# Blame at any level, in the words of Linux 4.19 to 7.2.
 BLAME = re.compile(
     r"\[Firmware (Bug|Warn|Info)\]"
     r"|ACPI.*(BIOS|\bbug\b|error|warning|fail|invalid|corrupt|broken|not found|unable|bad)"
@@ -68,8 +68,8 @@ def complaints(report):
 
 
 # QEMU has no SMBIOS tables for a microvm, so there are none for Linux to find. (SeaBIOS shows it
-# tables with SeaBIOS's own name and nothing else.)
-ABSENT_BY_DESIGN = {"microvm": {"DMI not present or invalid."}}
+# tables with SeaBIOS's own name and nothing else.) The second is how newer kernels say it.
+ABSENT_BY_DESIGN = {"microvm": {"DMI not present or invalid.", "DMI: not present or invalid."}}
 
 
 def _reference_boot(boot):
@@ -96,7 +96,7 @@ def _file_digest(path):
 
 def _identity(boot):
     """A name for all that SeaBIOS's complaints depend on."""
-    program = boots.accelerator.QEMU
+    program = boots.qemu_program(boot)
     version = subprocess.run([program, "--version"], stdout=subprocess.PIPE, check=True)
     parts = [
         repr(boot),

@@ -44,7 +44,7 @@ def kernel(boot, report):
 def cpus(boot, report):
     """All CPUs, by the number of processors that Linux brought up."""
     count = len(re.findall(r"^processor\s*:", report.text("cpuinfo"), re.MULTILINE))
-    expected = 1 if boot.kernel == "cloud" and not has_acpi(boot) else boot.cpu_count
+    expected = 1 if boot.flavour == "cloud" and not has_acpi(boot) else boot.cpu_count
     return [] if count == expected else [f"CPUs: {count}, expected {expected}"]
 
 
@@ -148,7 +148,7 @@ def timer(boot, report):
     """Timer interrupts that arrived through the IO-APIC, where Linux knows it and uses the timer."""
     hardware_reduced = boot.machine_type == "microvm" and has_acpi(boot)
     # Debian's cloud kernel reads no MP table.
-    unknown = boot.kernel == "cloud" and not has_acpi(boot)
+    unknown = boot.flavour == "cloud" and not has_acpi(boot)
     if hardware_reduced or unknown:
         return []
     lines = list(_interrupts(report, "timer"))
