@@ -96,7 +96,7 @@ bool memory_map::is_ram(const range& where) const {
 
 void memory_map::claim_payload(const range& where) {
     if (where.empty() || !is_ram(where))
-        fail_wide(sentences::image_not_in_ram, where.begin, where.size());
+        fail_wide(sentences::image_not_in_ram, where.begin, where.size(), low_ram_end_);
     set(where, claimed_ram);
 }
 

@@ -65,7 +65,7 @@ inline constexpr char initrd_too_large[] =
 
 // PVH and multiboot.
 inline constexpr char image_not_in_ram[] =
-    "kernel: image is not in RAM, or in the firmware's (address %x, %x bytes)";
+    "kernel: image is not in RAM, or in the firmware's (address %x, %x bytes, RAM ends at %x)";
 inline constexpr char entry_outside[] =
     "kernel: entry is outside of the image (entry %x, image %x of %u bytes)";
 

@@ -285,8 +285,9 @@ def test_damaged_header(tmp_path, offset, kind, value, detail):
 def test_pvh_segment_behind_the_ram(tmp_path):
     """QEMU loads it into nothing."""
     kernel = write_kernel(tmp_path, pvh.build(extra=(0x10000000, b"x" * 0x1000)))
-    check_complaint("pc", ["-kernel", kernel], "mayfly: kernel: image is not in RAM, or in "
-                                               "the firmware's (address 0x10000000, 0x1000 bytes)")
+    check_complaint("pc", ["-kernel", kernel],
+                    "mayfly: kernel: image is not in RAM, or in the firmware's "
+                    "(address 0x10000000, 0x1000 bytes, RAM ends at 0x8000000)")
 
 
 ENTRIES = [0xFFFFFF, "end", 0x100000, 0xE0000, 0xFFFFFFF0]
@@ -351,7 +352,7 @@ def test_pvh_on_the_memory_of_the_firmware(tmp_path, address, size):
     kernel = write_kernel(tmp_path, pvh.build(extra=(address, b"x" * size)))
     check_complaint("pc", ["-kernel", kernel],
                     "mayfly: kernel: image is not in RAM, or in the firmware's "
-                    f"(address {address:#x}, {size:#x} bytes)")
+                    f"(address {address:#x}, {size:#x} bytes, RAM ends at 0x8000000)")
 
 
 def test_smbios_without_room(tmp_path):

@@ -29,7 +29,7 @@ FLAGS = (multiboot.HAS_MEMORY | multiboot.HAS_COMMAND_LINE | multiboot.HAS_MODUL
 MAP_ENTRY = 20  # bytes, without its own size
 
 NOT_IN_RAM = ("mayfly: kernel: image is not in RAM, or in the firmware's "
-              "(address {:#x}, {:#x} bytes)")
+              "(address {:#x}, {:#x} bytes, RAM ends at {:#x})")
 OUTSIDE_OF_IMAGE = ("mayfly: kernel: entry is outside of the image "
                     "(entry {:#x}, image {:#x} of {} bytes)")
 
@@ -324,7 +324,7 @@ def test_not_in_ram(tmp_path, machine, place):
     program = Program.halting(address, size)
     kernel = write_kernel(tmp_path, multiboot.flat(program))
     check_complaint(machine, ["-kernel", kernel],
-                    NOT_IN_RAM.format(address, multiboot.block_size(program)))
+                    NOT_IN_RAM.format(address, multiboot.block_size(program), 128 * MIB))
 
 
 # Around a block of two pages at 16 MiB, and where code of the firmware is.
@@ -359,7 +359,7 @@ def test_elf_on_the_memory_of_the_firmware(tmp_path, machine):
     program = Program.halting(0xE8000)
     kernel = write_kernel(tmp_path, multiboot.elf(program))
     check_complaint(machine, ["-kernel", kernel],
-                    NOT_IN_RAM.format(program.base, multiboot.block_size(program)))
+                    NOT_IN_RAM.format(program.base, multiboot.block_size(program), 128 * MIB))
 
 
 def test_modules_that_reach_the_ebda(tmp_path):
@@ -369,7 +369,7 @@ def test_modules_that_reach_the_ebda(tmp_path):
     size = multiboot.block_size(program) + -(-600_000 // 4096) * 4096
     kernel = write_kernel(tmp_path, multiboot.flat(program))
     check_complaint("pc", ["-kernel", kernel, *module_option(*modules)],
-                    NOT_IN_RAM.format(program.base, size))
+                    NOT_IN_RAM.format(program.base, size, 128 * MIB))
 
 
 def test_modules_larger_than_the_ram(tmp_path):
@@ -378,7 +378,8 @@ def test_modules_larger_than_the_ram(tmp_path):
     program = Program.reporting()
     kernel = write_kernel(tmp_path, multiboot.flat(program))
     check_complaint("pc", ["-m", "40M", "-kernel", kernel, *module_option(*modules)],
-                    NOT_IN_RAM.format(program.base, multiboot.block_size(program) + 40 * MIB))
+                    NOT_IN_RAM.format(program.base, multiboot.block_size(program) + 40 * MIB,
+                                      40 * MIB))
 
 
 @pytest.mark.kvm

@@ -17,8 +17,7 @@ MAGIC = 0x1BADB002
 ENTRY_MAGIC = 0x2BADB002  # EAX
 LOADER = b"qemu\0"
 
-LOW_BASE = 0x8000  # payload.mk links the low payload there
-BASES = {"payload-pvh.bin": pvh.BASE, "payload-low.bin": LOW_BASE}
+BASES = {"payload-pvh.bin": pvh.BASE, "payload-low.bin": pvh.LOW_BASE}
 
 HAS_ADDRESSES = 1 << 16  # the "a.out kludge"
 HEADER_IN_PROGRAM = 0x40  # head.S has room there

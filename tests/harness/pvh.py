@@ -10,6 +10,7 @@ from .bzimage import PROGRAM_MAGIC, round_up
 from .paths import PAYLOADS
 
 BASE = 0x1000000  # payload.mk links the PVH payload there
+LOW_BASE = 0x8000  # and the low payload there
 
 PT_LOAD = 1
 PT_NOTE = 4
@@ -57,9 +58,9 @@ def elf_header(bits: int, entry: int, count: int) -> bytes:
                                0, 0, 0)
 
 
-def _reporting() -> tuple[bytes, int, int]:
-    """The reporting payload: bytes, offset of the entry, bytes of memory it needs."""
-    code = (PAYLOADS / "payload-pvh.bin").read_bytes()
+def _reporting(name: str) -> tuple[bytes, int, int]:
+    """A reporting payload: bytes, offset of the entry, bytes of memory it needs."""
+    code = (PAYLOADS / name).read_bytes()
     magic, entry_offset, file_size, memory = struct.unpack_from("<4I", code, 16)
     assert magic == PROGRAM_MAGIC
     return code.ljust(file_size, b"\0"), entry_offset, memory
@@ -67,22 +68,23 @@ def _reporting() -> tuple[bytes, int, int]:
 
 def build(bits: int = 64, linux: bool = True, notes_at: int = 0,
           extra: tuple[int, bytes] | None = None, stub: bytes | None = None,
-          entry: int | None = None) -> bytes:
+          entry: int | None = None, low: bool = False) -> bytes:
     """The bytes of an ELF with the reporting payload, or with a stub that begins at its entry.
 
     The notes are loaded like Linux' own, inside the loaded segment, behind the program; `notes_at`
     moves them at least so many bytes into it. `extra` is a second segment: address and content.
-    `entry` is told in place of the program's own.
+    `entry` is told in place of the program's own. A `low` payload is at 32 KiB.
     """
-    code, entry_offset, memory = (stub, 0, len(stub)) if stub else _reporting()
-    entry = BASE + entry_offset if entry is None else entry
+    name, base = ("payload-low.bin", LOW_BASE) if low else ("payload-pvh.bin", BASE)
+    code, entry_offset, memory = (stub, 0, len(stub)) if stub else _reporting(name)
+    entry = base + entry_offset if entry is None else entry
     note_bytes = notes(entry, bits, linux)
     # .bss is cleared at entry, so the notes must lie behind it to be still there for a reboot.
     note_offset = round_up(max(memory, notes_at), 16)
     segment = code.ljust(note_offset, b"\0") + note_bytes
     headers = [
-        program_header(bits, PT_LOAD, PAGE, BASE, len(segment), len(segment), PAGE),
-        program_header(bits, PT_NOTE, PAGE + note_offset, BASE + note_offset, len(note_bytes),
+        program_header(bits, PT_LOAD, PAGE, base, len(segment), len(segment), PAGE),
+        program_header(bits, PT_NOTE, PAGE + note_offset, base + note_offset, len(note_bytes),
                         len(note_bytes), 4)]
     body = segment.ljust(round_up(len(segment), PAGE), b"\0")
     if extra:

@@ -71,6 +71,7 @@ memory_map with_ram() {
     out.set({0x9fc00, 0xa0000}, memory_type::reserved);
     out.set({0xe0000, mib}, tables::our_reserved);
     out.set({mib, ram_end}, memory_type::ram);
+    out.note_low_ram_end(ram_end);
     return out;
 }
 
@@ -139,7 +140,8 @@ TEST(pvh, claims_segments_above_4_gib) {
 TEST(pvh, finds_no_program_headers_outside_the_head) {
     // Then the extent counts.
     const std::string no_extent_in_ram =
-        "mayfly: kernel: image is not in RAM, or in the firmware's (address 0x400000, 0x1 bytes)";
+        "mayfly: kernel: image is not in RAM, or in the firmware's (address 0x400000, 0x1 bytes, "
+        "RAM ends at 0x400000)";
     image elf;
     elf.set_headers(8192 - 56, 56, 1);
     claim(elf);
@@ -202,34 +204,45 @@ TEST(pvh, takes_longer_program_headers_as_they_come) {
 
 TEST(pvh, complains_of_segments_that_are_not_in_ram) {
     const std::string begin = "mayfly: kernel: image is not in RAM, or in the firmware's (address ";
-    expect_complaint(image().add(1, ram_end - 1, 0, 2), begin + "0x3fffff, 0x2 bytes)");
+    expect_complaint(image().add(1, ram_end - 1, 0, 2),
+                     begin + "0x3fffff, 0x2 bytes, RAM ends at 0x400000)");
     claim(image().add(1, ram_end - 1, 0, 1));
-    expect_complaint(image().add(1, ~u64{0}, 0, 2), begin + "0xffffffffffffffff, 0x2 bytes)");
-    expect_complaint(image().add(1, 0x90000, 0, 0x10000), begin + "0x90000, 0x10000 bytes)");
+    expect_complaint(image().add(1, ~u64{0}, 0, 2),
+                     begin + "0xffffffffffffffff, 0x2 bytes, RAM ends at 0x400000)");
+    expect_complaint(image().add(1, 0x90000, 0, 0x10000),
+                     begin + "0x90000, 0x10000 bytes, RAM ends at 0x400000)");
     expect_complaint(image().add(1, mib, 0, ~u64{0}),
-                     begin + "0x100000, 0xffffffffffffffff bytes)");
+                     begin + "0x100000, 0xffffffffffffffff bytes, RAM ends at 0x400000)");
     // What their low halves alone would allow.
-    expect_complaint(image().add(1, four_gib + mib, 0, 1), begin + "0x100100000, 0x1 bytes)");
-    expect_complaint(image().add(1, mib, 0, four_gib + 1), begin + "0x100000, 0x100000001 bytes)");
+    expect_complaint(image().add(1, four_gib + mib, 0, 1),
+                     begin + "0x100100000, 0x1 bytes, RAM ends at 0x400000)");
+    expect_complaint(image().add(1, mib, 0, four_gib + 1),
+                     begin + "0x100000, 0x100000001 bytes, RAM ends at 0x400000)");
     expect_complaint(image().add(1, mib, 0, 0 - u64{mib}),
-                     begin + "0x100000, 0xfffffffffff00000 bytes)");
+                     begin + "0x100000, 0xfffffffffff00000 bytes, RAM ends at 0x400000)");
     // The first one that is wrong is told.
     expect_complaint(image().add(1, mib, 0, 1).add(1, ram_end, 0, 3).add(1, ram_end, 0, 4),
-                     begin + "0x400000, 0x3 bytes)");
+                     begin + "0x400000, 0x3 bytes, RAM ends at 0x400000)");
 }
 
 TEST(pvh, complains_of_segments_on_the_firmware) {
     const std::string begin = "mayfly: kernel: image is not in RAM, or in the firmware's (address ";
-    expect_complaint(image().add(1, 0xff000, 0, 0x2000), begin + "0xff000, 0x2000 bytes)");
-    expect_complaint(image().add(1, 0xe0000, 0, 1), begin + "0xe0000, 0x1 bytes)");
+    expect_complaint(image().add(1, 0xff000, 0, 0x2000),
+                     begin + "0xff000, 0x2000 bytes, RAM ends at 0x400000)");
+    expect_complaint(image().add(1, 0xe0000, 0, 1),
+                     begin + "0xe0000, 0x1 bytes, RAM ends at 0x400000)");
     // Also what is written below 1 MiB before the kernel starts, though the guest is told of RAM.
-    expect_complaint(image().add(1, 0x4ff, 0, 2), begin + "0x4ff, 0x2 bytes)");
-    expect_complaint(image().add(1, 0, 0, 0x9fc00), begin + "0x0, 0x9fc00 bytes)");
-    expect_complaint(image().add(1, 0xfffff, 0, 1), begin + "0xfffff, 0x1 bytes)");
-    expect_complaint(image().add(1, 0x9f000, 0, mib), begin + "0x9f000, 0x100000 bytes)");
+    expect_complaint(image().add(1, 0x4ff, 0, 2),
+                     begin + "0x4ff, 0x2 bytes, RAM ends at 0x400000)");
+    expect_complaint(image().add(1, 0, 0, 0x9fc00),
+                     begin + "0x0, 0x9fc00 bytes, RAM ends at 0x400000)");
+    expect_complaint(image().add(1, 0xfffff, 0, 1),
+                     begin + "0xfffff, 0x1 bytes, RAM ends at 0x400000)");
+    expect_complaint(image().add(1, 0x9f000, 0, mib),
+                     begin + "0x9f000, 0x100000 bytes, RAM ends at 0x400000)");
     expect_complaint(image().add(1, 0xdffff, 0, 1),
                      "mayfly: kernel: image is not in RAM, or in the firmware's (address "
-                     "0xdffff, 0x1 bytes)");
+                     "0xdffff, 0x1 bytes, RAM ends at 0x400000)");
 }
 
 TEST(pvh, complains_of_more_segments_than_the_map_holds) {
