@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Every way back into the firmware, from whatever memory holds."""
 
+import functools
+
 import pytest
 
-from harness import acpi, layout, memory, mptable, pci
+from harness import acpi, layout, memory, mptable, multiboot, pci
 from harness.guest import booted, linux_like, pvh_kernel, write_kernel
 from harness.qemu import PAYLOAD_GOOD, Qemu
 
@@ -11,7 +13,9 @@ WIDE = pytest.mark.wide
 
 SYSTEM_RESETS = ["cf9", "kbd", "port92", "triple"]
 SOFT_RESETS = ["init", "fff0", "fff0-pam"]
+# The FADT that QEMU makes for pc names no reset register.
 CASES = [*[(m, k) for m in ("pc", "q35") for k in SYSTEM_RESETS + SOFT_RESETS],
+         ("q35", "acpi"), ("microvm", "acpi"),
          ("microvm", "triple"), ("microvm", "init"), ("microvm", "fff0"),
          ("microvm,acpi=off", "triple")]
 
@@ -64,9 +68,30 @@ def test_three_boots_by_pvh(tmp_path, machine, kind):
         check_same(guest.reports, 3, kind, by_pvh=True)
 
 
-@pytest.mark.parametrize("machine, kind", [("pc", "cf9"), ("q35", "kbd"), ("microvm", "triple")])
+KERNELS = {
+    "bzimage": linux_like,
+    "pvh": functools.partial(pvh_kernel, linux=False),
+    "multiboot": lambda: multiboot.elf(multiboot.Program.reporting()),
+}
+MANY = 300
+QUICK = {("pc", "cf9"): "bzimage", ("q35", "acpi"): "multiboot", ("microvm", "init"): "pvh"}
+
+
+@pytest.mark.parametrize("machine, kind, protocol", [
+    pytest.param(machine, kind, protocol,
+                 marks=() if QUICK.get((machine, kind)) == protocol else WIDE)
+    for machine, kind in CASES for protocol in KERNELS])
+def test_300_boots(tmp_path, machine, kind, protocol):
+    """Nothing adds up over as many boots: every hand-over is as the first."""
+    with booted(tmp_path, machine, words=f"brief boots={MANY:x} reboot={kind}", boots=MANY,
+                kernel=KERNELS[protocol](), timeout=180) as guest:
+        check_same(guest.reports, MANY, kind, by_pvh=protocol != "bzimage")
+
+
+@pytest.mark.wide
+@pytest.mark.parametrize("machine, kind", CASES)
 def test_100_boots(tmp_path, machine, kind):
-    """Nothing adds up over 100 boots."""
+    """The same with all tables and registers in the report."""
     with booted(tmp_path, machine, words=f"boots={100:x} reboot={kind}", boots=100,
                 timeout=180) as guest:
         check_same(guest.reports, 100, kind)
@@ -135,6 +160,18 @@ def test_shutdown_code_resumes_at_the_warm_vector(tmp_path, machine, code):
     with Qemu(machine, ["-kernel", kernel, "-append", f"brief boots=2 reboot=warm{code}"]) as vm:
         assert vm.wait() == PAYLOAD_GOOD
         assert vm.report.endswith(b"end\nR\n"), vm.report[-200:]
+
+
+@pytest.mark.parametrize("code", ["05", "0a"])
+@pytest.mark.parametrize("machine", ["pc", "q35"])
+def test_300_resumes_at_the_warm_vector(tmp_path, machine, code):
+    """Each INIT with the code in CMOS comes back, none of them as a boot."""
+    kernel = write_kernel(tmp_path, linux_like())
+    words = f"brief boots=2 reboot=warm{code} inits={MANY:x}"
+    with Qemu(machine, ["-kernel", kernel, "-append", words]) as vm:
+        assert vm.wait() == PAYLOAD_GOOD
+        assert vm.report.endswith(b"end\n" + b"R" * MANY + b"\n"), vm.report[-400:]
+        assert vm.report.count(b"\nend\n") == 1
 
 
 @pytest.mark.parametrize("machine", ["pc", "q35", "microvm"])

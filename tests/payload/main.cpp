@@ -140,7 +140,7 @@ extern "C" [[noreturn]] void payload_main() {
     report::finish();
     if (boot < command_line.number("boots=", 1)) {
         reboot::scribble(command_line);
-        reboot::by_word(command_line);
+        reboot::by_word(command_line, tables::find_rsdp(given_rsdp));
     }
     sleep::by_word(command_line, given_rsdp);
     end(command_line);

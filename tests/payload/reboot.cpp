@@ -6,6 +6,9 @@
 extern "C" const char real_mode_begin[];
 extern "C" const char real_mode_resume[];
 extern "C" const char real_mode_end[];
+extern "C" const char real_mode_left[];
+extern "C" const char real_mode_code[];
+extern "C" const char real_mode_gdt[];
 
 namespace reboot {
 namespace {
@@ -128,6 +131,36 @@ void leave_interrupt_pending() {
     store(apic_icr_low, to_self | vector);
 }
 
+// The first table with this signature, 0 if there is none.
+u32 find_table(u32 rsdp, const char* signature) {
+    const bool extended = load<u8>(rsdp + 15) >= 2;
+    const u32 root = load<u32>(rsdp + (extended ? 24 : 16)), entry_size = extended ? 8 : 4;
+    for (u32 at = root + 36; at < root + load<u32>(root + 4); at += entry_size) {
+        if (is_text(load<u32>(at), signature)) {
+            return load<u32>(at);
+        }
+    }
+    return 0;
+}
+
+// As the ACPI specification has it, 4.8.3.6; returns where the FADT names no such register.
+void by_reset_register(u32 rsdp) {
+    constexpr u32 flags = 112, reset_register = 116, reset_value = 128;
+    constexpr u32 has_reset_register = 1u << 10;
+    const u32 fadt = rsdp == 0 ? 0 : find_table(rsdp, "FACP");
+    if (fadt == 0 || load<u32>(fadt + 4) <= reset_value ||
+        (load<u32>(fadt + flags) & has_reset_register) == 0) {
+        return;
+    }
+    const u8 value = load<u8>(fadt + reset_value);
+    const u32 address = load<u32>(fadt + reset_register + 4);
+    if (load<u8>(fadt + reset_register) == 0) {
+        store(address, value);
+    } else {
+        out8(static_cast<u16>(address), value);
+    }
+}
+
 void by_triple_fault() {
     const struct [[gnu::packed]] {
         u16 limit;
@@ -146,10 +179,16 @@ void set_shutdown_code(u8 code) {
     out8(0x71, code);
 }
 
-void by_init_to_warm_vector(u8 code) {
+u32 real_mode_place(const char* label) {
+    return real_mode_address + static_cast<u32>(label - real_mode_begin);
+}
+
+void by_init_to_warm_vector(u8 code, u32 times) {
     copy(real_mode_address, real_mode_begin, static_cast<u32>(real_mode_end - real_mode_begin));
-    const u32 resume = real_mode_address + static_cast<u32>(real_mode_resume - real_mode_begin);
-    store(warm_vector, resume);  // the segment is zero
+    store(real_mode_place(real_mode_left), times);
+    store(real_mode_place(real_mode_code), code);
+    asm volatile("sgdt (%0)" : : "r"(real_mode_place(real_mode_gdt)) : "memory");
+    store(warm_vector, real_mode_place(real_mode_resume));  // the segment is zero
     set_shutdown_code(code);
     by_init();
 }
@@ -196,7 +235,7 @@ void scribble(const words& command_line) {
     }
 }
 
-void by_word(const words& w) {
+void by_word(const words& w, u32 rsdp) {
     const char* const kind = "reboot=";
     disable_interrupt_links();
     leave_interrupt_pending();
@@ -210,14 +249,16 @@ void by_word(const words& w) {
         out8(keyboard_command, 0xfe);
     } else if (w.is(kind, "port92")) {
         out8(system_control_a, static_cast<u8>(in8(system_control_a) | 1));
+    } else if (w.is(kind, "acpi")) {
+        by_reset_register(rsdp);
     } else if (w.is(kind, "triple")) {
         by_triple_fault();
     } else if (w.is(kind, "init")) {
         by_init();
     } else if (w.is(kind, "warm05")) {
-        by_init_to_warm_vector(0x05);
+        by_init_to_warm_vector(0x05, w.number("inits=", 1));
     } else if (w.is(kind, "warm0a")) {
-        by_init_to_warm_vector(0x0a);
+        by_init_to_warm_vector(0x0a, w.number("inits=", 1));
     } else if (w.is(kind, "fff0")) {
         by_real_mode_jump();
     } else if (w.is(kind, "fff0-pam")) {

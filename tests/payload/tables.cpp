@@ -25,8 +25,8 @@ constexpr u32 fadt_dsdt = 40;
 constexpr u32 fadt_x_facs = 132;
 constexpr u32 fadt_x_dsdt = 140;
 
-u32 find_rsdp(u32 begin, u32 end) {
-    for (u32 at = begin; at < end; at += paragraph) {
+u32 scan_for_rsdp() {
+    for (u32 at = extended_bios_begin; at < bios_end; at += paragraph) {
         if (is_text(at, "RSD PTR ") && byte_sum(at, rsdp_v1_size) == 0) {
             return at;
         }
@@ -109,11 +109,14 @@ u32 scan_for_mp_pointer() {
 
 }  // namespace
 
+u32 find_rsdp(u64 given) {
+    return given != 0 && given <= 0xffffffff ? static_cast<u32>(given) : scan_for_rsdp();
+}
+
 void report_acpi(u64 given) {
-    const u32 found = find_rsdp(extended_bios_begin, bios_end);
     report::fact("rsdp", "given", given);
-    report::fact("rsdp", "found", found);
-    const u32 rsdp = given != 0 && given <= 0xffffffff ? static_cast<u32>(given) : found;
+    report::fact("rsdp", "found", scan_for_rsdp());
+    const u32 rsdp = find_rsdp(given);
     if (rsdp == 0 || !is_text(rsdp, "RSD PTR ")) {
         return;
     }

@@ -6,7 +6,9 @@
 
 namespace tables {
 
-// `given` is the RSDP address of the boot protocol, 0 if there was none.
+// `given` is the RSDP address of the boot protocol, 0 if there was none: then it is looked for.
+// Returns 0 where there is none.
+u32 find_rsdp(u64 given);
 void report_acpi(u64 given);
 void report_smbios();
 void report_mp();
