@@ -66,6 +66,26 @@ def test_accesses_repeat(machine):
     assert device_accesses(machine) == device_accesses(machine)
 
 
+LEAN = ["-fw_cfg", "name=opt/org.mayfly/prepare,string=lean"]
+# The option; where the image is and is entered, and that no Linux was prepared for on pc and q35.
+MORE = {"microvm": 5, "pc": 7, "q35": 7}
+MOST_FULLY = 250
+
+
+@pytest.mark.parametrize("machine", ["pc", "q35", "microvm"])
+@pytest.mark.parametrize("protocol", ["multiboot", "pvh"])
+def test_device_accesses_for_other_kernels(machine, protocol, record_property):
+    """Lean, a few more than for Linux; with all prepared, a small part of SeaBIOS's."""
+    lean = device_accesses(machine, LEAN, protocol=protocol)
+    assert len(lean) == COUNTS[machine] + MORE[machine], "\n".join(map(str, lean))
+    full = device_accesses(machine, protocol=protocol)
+    theirs = device_accesses(machine, firmware=paths.seabios(machine), protocol=protocol)
+    record_property("figures", f"{machine}, {protocol}: {len(lean)} device accesses lean, "
+                               f"{len(full)} full, SeaBIOS {len(theirs)} with its debug log")
+    assert len(lean) <= len(full) + 1 and len(full) <= MOST_FULLY
+    assert len(full) < len(theirs) / 8
+
+
 @pytest.mark.parametrize("machine", ["pc", "q35", "microvm"])
 def test_guest_instructions(machine, record_property):
     """At most half of qboot's in the same run."""

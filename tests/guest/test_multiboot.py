@@ -7,11 +7,12 @@ import pytest
 from test_machines import MICROVMS
 from test_machines import check as check_machine
 from test_memory import MIB, TABLE_LOSS, check_map, sparse, to_bytes
-from test_pci import VIRTIO, check, check_as_qemu_has_it, devices
+from test_pci import VIRTIO, check, check_as_qemu_has_it, devices, windows_of
 from test_pvh import CR0_PE, CR0_PG, EFLAGS_IF, EFLAGS_TF, EFLAGS_VM, FLAT, segment
 from test_reboot import check_same
 
-from harness import acpi, layout, memory, mptable, multiboot, paths, pattern, pci, pci_tables
+from harness import (acpi, layout, memory, mptable, mtree, multiboot, paths, pattern, pci,
+                     pci_tables)
 from harness.failure import check_complaint
 from harness.guest import boot, booted, run_to_exit, write_kernel
 from harness.memory import KIB, Range
@@ -289,6 +290,21 @@ def test_pci_is_prepared_fully(tmp_path, machine):
         check(tree, machine, guest.report)
         check_as_qemu_has_it(tree, guest.vm)
         pci_tables.check(tree, guest.report)
+
+
+def test_pci_of_microvm_is_prepared_fully(tmp_path):
+    """By memory alone, and without I/O: there is none for PCI."""
+    args = devices(*VIRTIO, "pcie-root-port,id=r0,chassis=1", "nvme,serial=1,bus=r0")
+    with booted(tmp_path, "microvm,pcie=on", args, kernel=kernel_of("elf"),
+                words="buses") as guest:
+        tree = pci.Tree(guest.report)
+        pci.check_buses(tree)
+        no_io = {key for key, (_, bar) in tree.bars().items() if bar.kind == pci.IO}
+        assert len(tree.bars()) - len(no_io) > 8
+        pci.check_places(tree, windows_of("microvm", guest.report), no_io)
+        mtree.check_mapped(tree, guest.vm)
+        layout.check(guest.report, memory.qemu_ram(guest.vm))
+        assert guest.vm.debug == ""
 
 
 @pytest.mark.parametrize("machine", MACHINES)

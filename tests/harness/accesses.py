@@ -16,7 +16,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import bzimage, paths
+from . import bzimage, multiboot, paths, pvh
 from .qemu import PROGRAM, Qemu
 
 LINE = re.compile(r"memory_region_ops_(?P<kind>read|write) cpu -?\d+ mr \S+ addr (?P<address>\S+) "
@@ -78,9 +78,22 @@ def trace(machine, args, firmware: Path, accel: str = "tcg",
             return read_trace(log)
 
 
-def _boot_arguments(directory: Path, kind: str) -> list:
+def _multiboot_stub(kind: str) -> bytes:
+    code = (paths.PAYLOADS / f"stub_{kind}32.bin").read_bytes().ljust(bzimage.PAGE, b"\0")
+    return multiboot.flat(multiboot.Program(code, pvh.BASE, pvh.BASE, len(code)))
+
+
+def _pvh_stub(kind: str) -> bytes:
+    return pvh.build(stub=(paths.PAYLOADS / f"stub_{kind}32.bin").read_bytes(), linux=False)
+
+
+STUBS = {"bzimage": lambda kind: bzimage.build(bzimage.Program.stub(kind)),
+         "multiboot": _multiboot_stub, "pvh": _pvh_stub}
+
+
+def _boot_arguments(directory: Path, kind: str, protocol: str) -> list:
     kernel = directory / "stub"
-    kernel.write_bytes(bzimage.build(bzimage.Program.stub(kind)))
+    kernel.write_bytes(STUBS[protocol](kind))
     initrd = directory / "initrd"
     initrd.write_bytes(INITRD)
     return ["-kernel", kernel, "-initrd", initrd, "-append", COMMAND_LINE]
@@ -99,21 +112,21 @@ def above_floor(accesses: list[Access], floor: list[Access]) -> list[Access]:
     return result
 
 
-def device_accesses(machine, args=(), firmware: Path | None = None,
-                    accel: str = "tcg", program: str | Path = PROGRAM) -> list[Access]:
+def device_accesses(machine, args=(), firmware: Path | None = None, accel: str = "tcg",
+                    protocol: str = "bzimage", program: str | Path = PROGRAM) -> list[Access]:
     """The accesses of the firmware in front of a kernel whose first instruction exits."""
     with tempfile.TemporaryDirectory(prefix="mayfly-") as directory:
-        boot = _boot_arguments(Path(directory), "exit")
+        boot = _boot_arguments(Path(directory), "exit", protocol)
         ours = trace(machine, [*boot, *args], firmware or paths.firmware(), accel, program)
         nothing = trace(machine, [*boot, *args], paths.PAYLOADS / "exit_rom.bin", accel, program)
     return above_floor(ours, nothing)
 
 
 def guest_instructions(machine, args=(), firmware: Path | None = None,
-                       program: str | Path = PROGRAM) -> int:
+                       protocol: str = "bzimage", program: str | Path = PROGRAM) -> int:
     """Instructions from reset to the kernel's first, by the time stamp counter under -icount."""
     with tempfile.TemporaryDirectory(prefix="mayfly-") as directory:
-        boot = _boot_arguments(Path(directory), "tsc")
+        boot = _boot_arguments(Path(directory), "tsc", protocol)
         with Qemu(machine, ["-icount", "shift=0,sleep=off", *boot, *args], firmware=firmware,
                   program=program) as vm:
             vm.wait()
