@@ -58,7 +58,8 @@ OBJCOPY := $(CROSS_COMPILE)objcopy
 NM := $(CROSS_COMPILE)nm
 
 SOURCES := $(sort $(wildcard firmware/*.cpp firmware/*/*.cpp))
-OBJECTS := $(SOURCES:firmware/%.cpp=build/rom/%.o) build/rom/reset.o
+ASSEMBLY := $(sort $(wildcard firmware/*.S))
+OBJECTS := $(SOURCES:firmware/%.cpp=build/rom/%.o) $(ASSEMBLY:firmware/%.S=build/rom/%.o)
 
 build/fw.bin: build/fw.elf linker/use.awk
 	@$(OBJCOPY) -O binary --gap-fill 0xcc $< $@

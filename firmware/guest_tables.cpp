@@ -56,6 +56,7 @@ void make_mp_table(machine& pc, const hw::cpuid_registers& cpu, const_bytes acpi
         .controllers = find_apics(pc, madt),
         .boot_cpu = {cpu.eax, cpu.edx, static_cast<u8>(cpu.ebx >> 24)},
         .chipset = pc.bridge.kind,
+        .isa_bus = pc.isa_bus,
         .virtio_mmio = pc.bridge.kind == hw::chipset::no_pci && madt.empty()};
     tables::write_mp_floating_pointer(as<abi::mp_floating_pointer>(floating_pointer),
                                       tables::write_mp_table(description, pc.work));

@@ -39,6 +39,48 @@ void prepare_low_memory(memory ram, hw::chipset chipset) {
     }
 }
 
+void set_vectors(memory ram, const_bytes ranges) {
+    constexpr u32 vector_count = 256;
+    constexpr u32 reset_code_segment = 0xf000ff00;
+    const bytes vectors = ram.at(interrupt_vectors, vector_count * sizeof(u32));
+    u32 at = 0;
+    for (usize i = 0; i < ranges.size(); i += 2) {
+        for (u32 left = ranges[i]; left != 0; left--, at += sizeof(u32))
+            store<u32>(vectors, at, reset_code_segment + ranges[i + 1]);
+    }
+}
+
+void describe_machine(memory ram, bool has_serial_port, bool has_mouse) {
+    struct [[gnu::packed]] field {
+        u8 offset;
+        u16 value;
+    };
+    constexpr u8 keys = 0x1e, keys_end = 0x3e;
+    static constexpr field fields[] = {
+        {0x1a, keys},                               // next key to read
+        {0x1c, keys},                               // where the next key goes
+        {0x49, 80 << 8 | 3},                        // text mode; columns
+        {0x4c, 0x1000},                             // size of a screen
+        {0x60, 0x0607},                             // lines of the cursor
+        {0x63, 0x3d4},                              // port of the display controller
+        {0x80, keys},                               // the buffer of the keyboard
+        {0x82, keys_end},    {0x84, 16 << 8 | 24},  // last row; lines of a character
+    };
+    const bytes data = ram.at(bios_data, bios_data_end - bios_data);
+    for (const auto& one : fields)
+        store<u16>(data, one.offset, one.value);
+    constexpr u16 coprocessor = 1u << 1, mouse = 1u << 2, text_80 = 2u << 4, one_port = 1u << 9;
+    constexpr u16 serial_port = 0x3f8;
+    u16 equipment = coprocessor | text_80;
+    if (has_mouse)
+        equipment |= mouse;
+    if (has_serial_port) {
+        store<u16>(data, 0, serial_port);
+        equipment |= one_port;
+    }
+    store<u16>(data, 0x10, equipment);
+}
+
 bool has_anchors(memory ram) {
     const bytes window = ram.at(anchor_window, anchor_window_used);
     return load<u32>(window, mp_floating_pointer_offset) != 0;

@@ -48,8 +48,11 @@ extern "C" [[noreturn]] void firmware_main(u64 reset_tsc) {
     make_memory_map(pc);
     if (kind == payload_kind::pvh_elf)
         boot::claim_image(read_extent(pc), head, pc.map);
-    if (is_prepared_fully(pc, head, kind))
+    if (is_prepared_fully(pc, head, kind)) {
         prepare_pci(pc);
+        prepare_interrupts(pc);
+        prepare_bios(pc);
+    }
     mark(pc, step::platform);
     if (kind == payload_kind::linux_image)
         boot_linux(pc, head);

@@ -113,6 +113,20 @@ bytes claim_for_now(const machine& pc) {
     return pc.ram.at(at, at == 0 ? 0 : size);
 }
 
+/// Buses behind a root have the numbers behind its own.
+void note_bus_numbers(machine& pc, const pci::tree& found) {
+    u32 unused = 0;
+    for (u32 number = 0; number < pci::bus_limit; number++) {
+        const auto& one = found.buses[number];
+        if (!one.is_root)
+            continue;
+        pc.last_bus = one.last;
+        if (number == unused)
+            unused = one.last + 1u;
+    }
+    pc.isa_bus = static_cast<u8>(unused < pci::bus_limit ? unused : pci::bus_limit - 1);
+}
+
 /// Keeps the first `count` writes of `journal` for a resume from S3, which microvm does not have.
 void keep(machine& pc, const pci::config_write* journal, u32 count) {
     if (pc.bridge.kind == hw::chipset::no_pci)
@@ -149,6 +163,7 @@ void prepare_pci(machine& pc) {
     pci::host_windows windows;
     find_windows(pc, windows);
     pci::scan(config, found, {kind, count_extra_roots(pc)});
+    note_bus_numbers(pc, found);
     pci::plan(found, windows);
     pci::assign(config, found, windows.high_base);
     const u32 kept = config.written() < most_kept ? config.written() : most_kept;

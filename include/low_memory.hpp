@@ -8,6 +8,7 @@
 namespace mayfly {
 
 inline constexpr u32 interrupt_vectors = 0;
+inline constexpr u32 bios_data = 0x400;
 inline constexpr u32 bios_data_end = 0x500;
 inline constexpr u32 extended_bios_data = 0x9fc00;
 inline constexpr u32 extended_bios_data_size = 0x400;
@@ -20,6 +21,9 @@ inline constexpr u32 stop_mark = 0xebff0;           ///< 1 once stop() was calle
 inline constexpr u32 anchor_window = 0xf0000;
 inline constexpr u32 anchor_window_used = 0x40;          ///< of the 1 KiB that the image keeps free
 inline constexpr u32 mp_floating_pointer_offset = 0x20;  ///< behind the SMBIOS entry point
+inline constexpr u32 bios_anchors = 0xf0040;             ///< full preparation: `_32_`, then `$PIR`
+inline constexpr u32 bios_anchors_size = 0x230;
+inline constexpr u32 bios32_copy = 0xf0400;  ///< what `_32_` leads to
 inline constexpr u32 f_segment_size = 0x10000;
 inline constexpr u32 reset_code_copy = 0xfff00;
 inline constexpr u32 reset_code = 0xffffff00;
@@ -32,6 +36,14 @@ inline constexpr u32 image_begin = 0xffff0000;
 /// else but 0 in its place, tells that this is not the first boot; on the first, RAM is zero and
 /// there is nothing to empty. What another boot left for a resume is forgotten.
 void prepare_low_memory(memory ram, hw::chipset chipset);
+
+/// Gives every interrupt vector of real mode a handler in the reset code, which is at F000:FF00.
+/// `ranges` has two bytes for each range: how many vectors, and where behind that their handler is.
+void set_vectors(memory ram, const_bytes ranges);
+
+/// Fills in the BIOS data area: COM1, a PS/2 mouse, text display and keyboard buffer (IBM PC AT
+/// Technical Reference, "BIOS data area"). After prepare_low_memory().
+void describe_machine(memory ram, bool has_serial_port, bool has_mouse);
 
 /// True where our anchors are in the F segment. Where that is the image itself (microvm), a reset
 /// of the machine puts its own content back.

@@ -47,6 +47,8 @@ struct machine {
     hw::fw_cfg<hw::hardware> config{hardware, work};
     hw::host_bridge bridge = hw::identify(hardware);
     options asked;
+    u8 last_bus = 0;       ///< full preparation: the highest number of a PCI bus
+    u8 isa_bus = 1;        ///< a number that no PCI bus has
     tables::memory_map map{first_mib};
 };
 
@@ -127,6 +129,14 @@ bool is_prepared_fully(machine& pc, const_bytes head, boot::payload_kind kind);
 /// Gives every PCI device its place. Before the first read of an ACPI file: QEMU makes the tables
 /// from what it finds programmed then. Does nothing on an unknown chipset.
 void prepare_pci(machine& pc);
+
+/// Interrupt controllers as a BIOS leaves them, so that a guest that does nothing but open its
+/// interrupts gets those of the timer. Touches no RAM.
+void prepare_interrupts(machine& pc);
+
+/// The rest of what a BIOS leaves: clock, interrupt vectors, BIOS data area and, where PCI is
+/// reached by ports, `$PIR` and the 32-bit PCI BIOS. After prepare_pci() and boot::claim_image().
+void prepare_bios(machine& pc);
 
 /// Memory types of the CPU, then ACPI, SMBIOS and MP table.
 tables::acpi_tables make_tables(machine& pc);

@@ -2,13 +2,12 @@
 #include "tables/mp_table.hpp"
 
 #include "abi/acpi.hpp"
+#include "tables/pci_pins.hpp"
 
 namespace mayfly::tables {
 namespace {
 
 constexpr u32 isa_irqs = 16;
-constexpr u32 pci_devices = 32;
-constexpr u32 pci_pins = 4;
 constexpr u32 default_io_apic = 0xfec00000;
 constexpr u32 local_apic = 0xfee00000;
 constexpr u8 integrated_apic = 0x14;  // local APIC version
@@ -35,11 +34,6 @@ bool has_pci(const mp_description& machine) {
     return machine.chipset == hw::chipset::i440fx || machine.chipset == hw::chipset::q35;
 }
 
-/// PCI is bus 0, as its number is; ISA comes behind it.
-u32 isa_bus(const mp_description& machine) {
-    return has_pci(machine) ? 1 : 0;
-}
-
 void put_processors(const mp_description& machine, mp_writer& out) {
     abi::mp_processor entry{.type = 0,
                             .apic_id = 0,
@@ -63,12 +57,17 @@ void put_processors(const mp_description& machine, mp_writer& out) {
     }
 }
 
-void put_buses(const mp_description& machine, mp_writer& out) {
+/// Returns the number of ISA. That of PCI is 0, as guests number it; without it, ISA's is.
+u8 put_buses(const mp_description& machine, mp_writer& out) {
     abi::mp_bus bus{1, 0, {'P', 'C', 'I', ' ', ' ', ' '}};
-    if (has_pci(machine))
+    u8 isa = 0;
+    if (has_pci(machine)) {
         out.put(bus);
-    bus = {1, static_cast<u8>(isa_bus(machine)), {'I', 'S', 'A', ' ', ' ', ' '}};
+        isa = machine.isa_bus;
+    }
+    bus = {1, isa, {'I', 'S', 'A', ' ', ' ', ' '}};
     out.put(bus);
+    return isa;
 }
 
 /// The lowest ID above `above` that no CPU has. With 255 CPUs every one is taken; then those of the
@@ -107,42 +106,37 @@ constexpr u32 places(u32 bus, u32 line, u32 io_apic, u32 input) {
 
 constexpr u32 level = abi::mp_active_high | abi::mp_level;
 
-/// Bus 0: the I/O APIC's inputs for the pins of each device, a byte each.
-///
-/// i440FX: they rotate over PIRQ A to D, one behind the device's number, which interrupt_routes
-/// sends to 10, 10, 11, 11 (QEMU hw/isa/piix3.c). q35: they rotate over PIRQ E to H, inputs 20 to
-/// 23; devices from 25 on have PIRQ A to D, inputs 16 to 19, but device 30, which has E to H
-/// (QEMU hw/isa/lpc_ich9.c, ich9_cc_init).
+/// Bus 0: the I/O APIC's inputs for the pins of each device. On i440FX they have the interrupts of
+/// the 8259s (QEMU hw/isa/piix3.c), on q35 inputs of their own (hw/isa/lpc_ich9.c). What is behind
+/// a bridge has those of the bridge, turned by the device; guests know that (MP specification 1.4,
+/// D.3; Linux arch/x86/pci/irq.c, FreeBSD sys/dev/pci/pci_pci.c).
 void put_pci_interrupts(hw::chipset chipset, u32 io_apic, mp_writer& out) {
     constexpr u32 a_to_d = 0x13121110, e_to_h = 0x17161514;
-    const bool is_q35 = chipset == hw::chipset::q35;
     const u32 routes = hw::interrupt_routes;
-    u32 rotating = is_q35 ? e_to_h : routes << 8 | routes >> 24;
+    pin_wiring wiring(chipset, chipset == hw::chipset::q35 ? a_to_d : routes, e_to_h);
     u32 line = places(0, 0, io_apic, 0);
     for (u32 device = 0; device < pci_devices; device++) {
-        u32 inputs = rotating;
-        if (is_q35 && device >= 25)
-            inputs = device == 30 ? e_to_h : a_to_d;
+        u32 inputs = wiring.next(device);
 #pragma GCC unroll 4  // half the instructions
         for (u32 pin = 0; pin < pci_pins; pin++) {
             put_interrupt(out, level, line | inputs << 24);
             inputs >>= 8;
             line += places(0, 1, 0, 0);
         }
-        rotating = rotating >> 8 | rotating << 24;
     }
 }
 
-/// The SCI is level-triggered and active high, and so are virtio-mmio transports. PCI's lines on
-/// i440FX are named by its devices.
-void put_isa_interrupts(const mp_description& machine, u32 io_apic, mp_writer& out) {
+/// The SCI is level-triggered and active high, and so are virtio-mmio transports; one of them has
+/// the clock's line, which is held until the clock is asked, too. PCI's lines on i440FX are named
+/// by its devices.
+void put_isa_interrupts(const mp_description& machine, u8 isa_bus, u32 io_apic, mp_writer& out) {
     constexpr u32 cascade = 2;  // QEMU wires IRQ 0 to that input
-    constexpr u32 clock = 8, sci = 9, virtio_mmio = 0x1fe0 & ~(1u << clock);
+    constexpr u32 sci = 9, virtio_mmio = 0x1fe0;
     u32 left_out = 1u << 0 | 1u << cascade;
     if (machine.chipset == hw::chipset::i440fx)
         left_out |= 1u << 10 | 1u << 11;
     u32 level_triggered = machine.virtio_mmio ? virtio_mmio : has_pci(machine) ? 1u << sci : 0;
-    u32 line = places(isa_bus(machine), 0, io_apic, 0);
+    u32 line = places(isa_bus, 0, io_apic, 0);
     put_interrupt(out, 0, line | places(0, 0, 0, cascade));
     for (u32 irq = 0; irq < isa_irqs; irq++) {
         if ((left_out & 1) == 0)
@@ -161,8 +155,7 @@ u16 entry_count(const u8* processors, const u8* others, const u8* end) {
                             static_cast<usize>(end - others) / size);
 }
 
-void put_local_interrupts(const mp_description& machine, mp_writer& out) {
-    const u8 bus = static_cast<u8>(isa_bus(machine));
+void put_local_interrupts(const mp_description& machine, u8 bus, mp_writer& out) {
     out.put(abi::mp_interrupt{4, abi::mp_external, 0, bus, 0, machine.boot_cpu.apic_id, 0});
     out.put(abi::mp_interrupt{4, abi::mp_nmi, 0, bus, 0, every_local_apic, 1});
 }
@@ -211,12 +204,12 @@ u32 write_mp_table(const mp_description& machine, arena& work) {
     mp_writer entries{room.data() + sizeof(abi::mp_header)};
     put_processors(machine, entries);
     const u8* others = entries.next;
-    put_buses(machine, entries);
+    const u8 isa_bus = put_buses(machine, entries);
     const u8 io_apic = put_io_apics(machine.controllers, entries);
     if (has_pci(machine))
         put_pci_interrupts(machine.chipset, io_apic, entries);
-    put_isa_interrupts(machine, io_apic, entries);
-    put_local_interrupts(machine, entries);
+    put_isa_interrupts(machine, isa_bus, io_apic, entries);
+    put_local_interrupts(machine, isa_bus, entries);
     const bytes table = {room.data(), static_cast<usize>(entries.next - room.data())};
     auto& header = as<abi::mp_header>(room);
     header = {

@@ -47,10 +47,16 @@ template <machine Hardware>
         hardware.out8(debug_port, static_cast<u8>(character));
 }
 
+/// COM1, where it is. One access.
+template <machine Hardware>
+bool has_serial_port(Hardware& hardware) {
+    return hardware.in8(serial_line_status) != 0xff;
+}
+
 /// Says `what` on COM1, where there is one. A transmitter that never empties ends it.
 template <machine Hardware>
 [[gnu::noinline]] void say_on_serial_port(Hardware& hardware, const fault& what) {
-    if (hardware.in8(serial_line_status) == 0xff)
+    if (!has_serial_port(hardware))
         return;
     hardware.out8(serial_line_control, serial_8n1);
     for (char character : line(what)) {

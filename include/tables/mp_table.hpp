@@ -101,6 +101,7 @@ struct mp_description {
     apics controllers;
     processor_identity boot_cpu;
     hw::chipset chipset;
+    u8 isa_bus;        ///< a number that no PCI bus has; without PCI not asked for
     bool virtio_mmio;  ///< ISA lines 5 to 12 are virtio-mmio transports (microvm without ACPI)
 };
 

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+// What else a BIOS leaves: interrupts that come, and what guests find below 1 MiB.
+#include "hw/interrupts.hpp"
+#include "machine.hpp"
+#include "tables/routing_table.hpp"
+
+namespace mayfly {
+namespace {
+
+/// In bios32.S: the code, and which byte of it is the number of the last PCI bus.
+extern "C" const u8 bios32_begin[], bios32_end[], bios32_last_bus[];
+
+/// In reset.S: vector ranges, as set_vectors() takes them.
+extern "C" const u8 vector_ranges[], vector_ranges_end[];
+
+constexpr const_bytes between(const u8* begin, const u8* end) {
+    return {begin, static_cast<usize>(end - begin)};
+}
+
+/// True on a microvm without ACPI, whose virtio-mmio transports have ISA interrupts.
+bool has_isa_virtio(machine& pc) {
+    return pc.bridge.kind == hw::chipset::no_pci && !pc.config.find("etc/acpi/rsdp").exists();
+}
+
+void prepare_bios32(machine& pc) {
+    const auto code = between(bios32_begin, bios32_end);
+    const bytes copy = pc.ram.at(bios32_copy, static_cast<u32>(code.size()));
+    __builtin_memcpy(copy.data(), code.data(), code.size());
+    copy[reinterpret_cast<uptr>(bios32_last_bus)] = pc.last_bus;
+    const bytes anchors = pc.ram.at(bios_anchors, bios_anchors_size);
+    tables::write_bios32_anchor(as<abi::bios32_anchor>(anchors), bios32_copy);
+    tables::write_routing_table(
+        anchors.part(sizeof(abi::bios32_anchor), tables::routing_table_size), pc.bridge.kind);
+}
+
+}  // namespace
+
+void prepare_interrupts(machine& pc) {
+    hw::prepare_pic(pc.hardware);
+    hw::prepare_local_apic(pc.hardware, pc.hardware.cpuid(1, 0).edx);
+    if (has_isa_virtio(pc))
+        hw::set_virtio_interrupts(pc.hardware);
+}
+
+void prepare_bios(machine& pc) {
+    hw::prepare_clock(pc.hardware);
+    set_vectors(pc.ram, between(vector_ranges, vector_ranges_end));
+    const bool has_mouse = hw::has_cmos(pc.bridge.kind);
+    describe_machine(pc.ram, hw::has_serial_port(pc.hardware), has_mouse);
+    if (pc.bridge.kind == hw::chipset::i440fx || pc.bridge.kind == hw::chipset::q35)
+        prepare_bios32(pc);
+}
+
+}  // namespace mayfly

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// Interrupt controllers and clock as a BIOS leaves them, for a guest that goes on with them as they
+// are.
+#pragma once
+
+#include "hw/hardware.hpp"
+
+namespace mayfly::hw {
+
+/// The 8259s (Intel 231468, "Initialization Command Words"): vectors 0x08 and 0x70 as on an IBM AT,
+/// all masked but the timer, which a halted guest waits for, and the second controller. They come
+/// out of a reset uninitialised. The timer itself runs then at 18.2 Hz (QEMU hw/timer/i8254.c).
+/// Where there is none, writes go nowhere. Ten accesses.
+template <machine Hardware>
+void prepare_pic(Hardware& hardware) {
+    constexpr u16 first = 0x20, second = 0xa0;  // command; data is the next
+    constexpr u8 start = 0x11;                  // edge-triggered, cascaded, four words
+    constexpr u8 with_8086 = 0x01;
+    hardware.out8(first, start);
+    hardware.out8(first + 1, 0x08);    // vector
+    hardware.out8(first + 1, 1 << 2);  // where the second one is
+    hardware.out8(first + 1, with_8086);
+    hardware.out8(second, start);
+    hardware.out8(second + 1, 0x70);
+    hardware.out8(second + 1, 2);
+    hardware.out8(second + 1, with_8086);
+    hardware.out8(first + 1, 0xff & ~(1 << 0 | 1 << 2));
+    hardware.out8(second + 1, 0xff);
+}
+
+/// The boot CPU's local APIC passes on the 8259s and the NMI (MP specification 1.4, 3.6.2.2,
+/// virtual wire mode; Intel SDM volume 3A, 11.5.1 and 11.9). `features` is EDX of CPUID leaf 1.
+/// Three accesses, none without an APIC.
+template <machine Hardware>
+void prepare_local_apic(Hardware& hardware, u32 features) {
+    constexpr u32 apic = 0xfee00000, spurious = 0xf0, lint0 = 0x350, lint1 = 0x360;
+    constexpr u32 has_apic = 1u << 9;
+    if ((features & has_apic) == 0)
+        return;
+    hardware.write_mmio32(apic | spurious, 0x1ff);  // enabled; the vector as a reset leaves it
+    hardware.write_mmio32(apic | lint0, 0x8700);    // external, level
+    hardware.write_mmio32(apic | lint1, 0x8400);    // NMI, level
+}
+
+/// What of the clock a reset does not set back: it runs, and counts 24 hours in BCD
+/// (Motorola MC146818, registers A and B; QEMU hw/rtc/mc146818rtc.c, rtc_reset). Four accesses.
+template <machine Hardware>
+void prepare_clock(Hardware& hardware) {
+    constexpr u16 index = 0x70, data = 0x71;
+    hardware.out8(index, 0x0a);
+    hardware.out8(data, 0x26);  // 32.768 kHz; periodic interrupt at 1.024 kHz, off
+    hardware.out8(index, 0x0b);
+    hardware.out8(data, 0x02);
+}
+
+}  // namespace mayfly::hw
