@@ -17,11 +17,6 @@ constexpr const_bytes between(const u8* begin, const u8* end) {
     return {begin, static_cast<usize>(end - begin)};
 }
 
-/// True on a microvm without ACPI, whose virtio-mmio transports have ISA interrupts.
-bool has_isa_virtio(machine& pc) {
-    return pc.bridge.kind == hw::chipset::no_pci && !pc.config.find("etc/acpi/rsdp").exists();
-}
-
 void prepare_bios32(machine& pc) {
     const auto code = between(bios32_begin, bios32_end);
     const bytes copy = pc.ram.at(bios32_copy, static_cast<u32>(code.size()));
@@ -36,10 +31,18 @@ void prepare_bios32(machine& pc) {
 }  // namespace
 
 void prepare_interrupts(machine& pc) {
-    hw::prepare_pic(pc.hardware);
+    // The timer runs at 18.2 Hz after a reset (QEMU hw/timer/i8254.c); who halts waits for it.
+    u8 open = hw::second_pic_interrupts | hw::timer_interrupt;
+    if (pc.bridge.kind == hw::chipset::no_pci) {
+        // The ACPI of a microvm says that there is no 8259; then nobody would close it either: a
+        // Linux dies of the timer's interrupt. Without ACPI, virtio-mmio has ISA interrupts.
+        if (pc.config.find("etc/acpi/rsdp").exists())
+            open = hw::second_pic_interrupts;
+        else
+            hw::set_virtio_interrupts(pc.hardware);
+    }
+    hw::prepare_pic(pc.hardware, open);
     hw::prepare_local_apic(pc.hardware, pc.hardware.cpuid(1, 0).edx);
-    if (has_isa_virtio(pc))
-        hw::set_virtio_interrupts(pc.hardware);
 }
 
 void prepare_bios(machine& pc) {

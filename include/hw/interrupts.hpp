@@ -7,24 +7,27 @@
 
 namespace mayfly::hw {
 
-/// The 8259s (Intel 231468, "Initialization Command Words"): vectors 0x08 and 0x70 as on an IBM AT,
-/// all masked but the timer, which a halted guest waits for, and the second controller. They come
-/// out of a reset uninitialised. The timer itself runs then at 18.2 Hz (QEMU hw/timer/i8254.c).
-/// Where there is none, writes go nowhere. Ten accesses.
+/// Bits of the first 8259's mask.
+inline constexpr u8 timer_interrupt = 1u << 0;
+inline constexpr u8 second_pic_interrupts = 1u << 2;
+
+/// The 8259s (Intel 231468, "Initialization Command Words"): vectors 0x08 and 0x70 as on an IBM AT.
+/// They come out of a reset uninitialised. `open` are the interrupts of the first one that are not
+/// masked. Where there is no 8259, writes go nowhere. Ten accesses.
 template <machine Hardware>
-void prepare_pic(Hardware& hardware) {
+void prepare_pic(Hardware& hardware, u8 open) {
     constexpr u16 first = 0x20, second = 0xa0;  // command; data is the next
     constexpr u8 start = 0x11;                  // edge-triggered, cascaded, four words
     constexpr u8 with_8086 = 0x01;
     hardware.out8(first, start);
-    hardware.out8(first + 1, 0x08);    // vector
-    hardware.out8(first + 1, 1 << 2);  // where the second one is
+    hardware.out8(first + 1, 0x08);  // vector
+    hardware.out8(first + 1, second_pic_interrupts);
     hardware.out8(first + 1, with_8086);
     hardware.out8(second, start);
     hardware.out8(second + 1, 0x70);
     hardware.out8(second + 1, 2);
     hardware.out8(second + 1, with_8086);
-    hardware.out8(first + 1, 0xff & ~(1 << 0 | 1 << 2));
+    hardware.out8(first + 1, static_cast<u8>(~open));
     hardware.out8(second + 1, 0xff);
 }
 
