@@ -104,6 +104,7 @@ find_function:                      // ECX: what register EDI holds in the bits 
     testb $7, %bl
     jnz 3f
     orb $7, %bl                     // a device without function 0 has none
+    jmp 3f
 2:  xorl %ecx, %eax
     testl %ebp, %eax
     jnz 3f

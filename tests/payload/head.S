@@ -223,6 +223,8 @@ exception_entries:
 entry_state:
     .fill 104
 .balign 8
+.globl payload_gdt
+payload_gdt:
 gdt:
     .quad 0
     .quad 0
@@ -230,6 +232,7 @@ gdt:
     .quad 0x00cf93000000ffff        /* 0x18: flat data */
     .quad 0x00009b000000ffff        /* 0x20: 16-bit code, base 0 */
     .quad 0x000093000000ffff        /* 0x28: 16-bit data, base 0 */
+    .quad 0                         /* 0x30: code with a base of its own, see bios32.cpp */
 gdt_end:
 gdt_pointer:
     .word gdt_end - gdt - 1

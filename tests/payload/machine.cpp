@@ -151,6 +151,16 @@ void report_ports() {
     report_port(0x71);
 }
 
+void report_clock() {
+    constexpr u16 index = 0x70, data = 0x71;
+    out8(index, 0x0a);
+    report::fact("clock", "a", in8(data));
+    out8(data, 0x2f);  // another rate
+    out8(index, 0x0b);
+    report::fact("clock", "b", in8(data));
+    out8(data, 0x04);  // binary, 12 hours
+}
+
 void report_low_memory() {
     report::memory("bda", 0x400, 0x100);
     report::memory("legacy_reset", 0xffff0, 16);

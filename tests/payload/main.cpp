@@ -4,11 +4,14 @@
 // Words on the command line: `wait` keeps the guest halted instead of exiting, `keep` leaves the
 // report in memory, `brief` reports the hand-over only, `dump=address,size` adds memory, `boots=n`
 // with `reboot=kind` boots n times (n hexadecimal), `scribble` spoils memory before each reboot,
-// `buses` reports every function of every PCI bus. `sleeps=n` sleeps n times by ACPI S3 and reports
-// again after each.
+// `buses` reports every function of every PCI bus; `pcibios` asks the PCI BIOS, `timer`, `edu` and
+// `virtio` take interrupts, `realmode` asks the BIOS in real mode, `clock` reports the clock and
+// changes it. `sleeps=n` sleeps n times by ACPI S3 and reports again after each.
+#include "bios32.hpp"
 #include "buses.hpp"
 #include "handover.hpp"
 #include "initrd.hpp"
+#include "interrupts.hpp"
 #include "machine.hpp"
 #include "reboot.hpp"
 #include "report.hpp"
@@ -85,6 +88,7 @@ void report_platform(u64 rsdp) {
     tables::report_acpi(rsdp);
     tables::report_smbios();
     tables::report_mp();
+    tables::report_bios();
 }
 
 // At the boot and after each sleep.
@@ -133,6 +137,16 @@ extern "C" [[noreturn]] void payload_main() {
         report::keep_in_memory();
     }
     report_machine(command_line);
+    if (command_line.has("pcibios")) {
+        bios32::report_pci_bios();
+    }
+    if (command_line.has("realmode")) {
+        bios32::report_real_mode(command_line.number("skip=", 0x100));
+    }
+    if (command_line.has("clock")) {
+        machine::report_clock();
+    }
+    interrupts::report(command_line);
     command_line.each_dump([](u32 address, u32 size) { report::memory("dump", address, size); });
     if (given.initrd_size != 0) {
         report_sums("initrd", given.initrd, given.initrd_size);

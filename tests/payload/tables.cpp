@@ -144,6 +144,31 @@ void report_smbios() {
     }
 }
 
+u32 find_bios32() {
+    for (u32 at = extended_bios_begin; at < bios_end; at += paragraph) {
+        if (is_text(at, "_32_") && byte_sum(at, load<u8>(at + 9) * paragraph) == 0) {
+            return at;
+        }
+    }
+    return 0;
+}
+
+void report_bios() {
+    if (const u32 at = find_bios32()) {
+        report::memory("bios32", at, paragraph);
+    }
+    for (u32 at = bios_begin; at < bios_end; at += paragraph) {
+        if (is_text(at, "$PIR") && byte_sum(at, load<u16>(at + 6)) == 0) {
+            report::memory("pir", at, load<u16>(at + 6));
+        }
+    }
+}
+
+u32 mp_table() {
+    const u32 pointer = scan_for_mp_pointer();
+    return pointer == 0 ? 0 : load<u32>(pointer + 4);
+}
+
 void report_mp() {
     const u32 pointer = scan_for_mp_pointer();
     report::fact("mp", "pointer", pointer);

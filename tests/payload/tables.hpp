@@ -12,5 +12,11 @@ u32 find_rsdp(u64 given);
 void report_acpi(u64 given);
 void report_smbios();
 void report_mp();
+// `_32_` and `$PIR`.
+void report_bios();
+
+// Where they are, or 0.
+u32 find_bios32();
+u32 mp_table();
 
 }  // namespace tables

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+// The 32-bit PCI BIOS, and what a BIOS answers in real mode.
+#pragma once
+
+#include "words.hpp"
+
+namespace bios32 {
+
+// Asks the PCI BIOS that `_32_` leads to everything it knows, and compares with configuration space.
+void report_pci_bios();
+
+// INT n for each n but `skipped`, and a tick of the timer, see real_services.S.
+void report_real_mode(u32 skipped);
+
+}  // namespace bios32

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+// Takes interrupts as a kernel does that trusts the firmware: through the 8259s as they are, and
+// through the I/O APIC by the MP table.
+#pragma once
+
+#include "words.hpp"
+
+namespace interrupts {
+
+// `timer`: the PIT's. `edu`: INTx of an edu device. `virtio`: of each virtio-mmio device that is an
+// entropy source. Each is reported as how often it came (more than once cannot be: its line is
+// closed by the first), and by which line or pin.
+void report(const words& command_line);
+
+}  // namespace interrupts
