@@ -41,8 +41,11 @@ void prepare_interrupts(machine& pc) {
         else
             hw::set_virtio_interrupts(pc.hardware);
     }
-    hw::prepare_pic(pc.hardware, open);
+    // First the APIC: KVM's timer waits until its last interrupt is taken, and where it is dropped
+    // by the start of a PIC that nobody listens to, for ever (Linux arch/x86/kvm/i8259.c,
+    // pic_ioport_write).
     hw::prepare_local_apic(pc.hardware, pc.hardware.cpuid(1, 0).edx);
+    hw::prepare_pic(pc.hardware, open);
 }
 
 void prepare_bios(machine& pc) {

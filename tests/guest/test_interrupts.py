@@ -137,3 +137,12 @@ def test_clock_after_a_guest_that_changed_it(tmp_path, machine):
         clocks = [report.values["clock"] for report in two_boots.reports]
     update_in_progress = 0x80
     assert [(c["a"] & ~update_in_progress, c["b"]) for c in clocks] == [(0x26, 0x02)] * 2
+
+
+@pytest.mark.kvm
+@pytest.mark.parametrize("machine, expander", [("pc", "pxb"), ("q35", "pxb-pcie")])
+def test_timer_that_ticked_before(tmp_path, machine, expander):
+    """KVM's timer goes on though it asked for an interrupt before the PIC was set up: looking for
+    the expander's bus takes longer than a tick."""
+    report = guest(tmp_path, machine, "brief timer", ["-device", f"{expander},bus_nr=250"], "kvm")
+    assert report.values["timer_pic"] == {"0": 1}

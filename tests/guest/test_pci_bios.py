@@ -77,13 +77,12 @@ def test_pci_bios_under_kvm(tmp_path, machine):
 def test_pci_bios_of_several_roots(tmp_path, machine):
     """The last bus is that of the last root; the MP table's ISA bus has a number of its own."""
     report = guest(tmp_path, machine, "pcibios buses", [*EXPANDER[machine], *BRIDGES])
-    last = max(function >> 8 for function in report.functions)
-    last = max(last, *(f[6] >> 16 & 0xFF for f in report.functions.values()
-                       if f[3] >> 16 & 0x7F == 1))
-    check_pci_bios(report, last)
-    isa = mptable.read(report).bus_number("ISA")
-    roots = [(0, 2), (250 if machine == "pc" else 252, last)]
-    assert not any(first <= isa <= end for first, end in roots)
+    used = {function >> 8 for function in report.functions}
+    for registers in report.functions.values():
+        if registers[3] >> 16 & 0x7F == 1:  # a bridge: the numbers behind it
+            used |= set(range(registers[6] >> 8 & 0xFF, (registers[6] >> 16 & 0xFF) + 1))
+    check_pci_bios(report, max(used))
+    assert mptable.read(report).bus_number("ISA") not in used
 
 
 @pytest.mark.parametrize("machine", ["pc", "q35"])
@@ -147,16 +146,15 @@ def test_routing_table(tmp_path, machine, router):
 @pytest.mark.parametrize("machine", ["pc", "q35", "microvm,acpi=off,pit=on,pic=on"])
 def test_real_mode(tmp_path, machine, accel):
     """Every vector can be called and keeps the registers; a halted CPU wakes with the next tick."""
-    # A KVM that emulates the CPU may keep this one for itself.
-    skipped = 0x80 if accel == "kvm" else 0x100
-    report = guest(tmp_path, machine, f"realmode skip={skipped:x} dump=0,400", accel=accel)
+    # Where KVM emulates INT n (arch/x86/kvm/emulate.c), it takes n for a signed number.
+    called = 0x80 if accel == "kvm" else 0x100
+    report = guest(tmp_path, machine, f"realmode vectors={called:x} dump=0,400", accel=accel)
     vectors = struct.unpack("<512H", report.one("dump").data)
     assert all(segment == 0xF000 and offset >= 0xFF00
                for offset, segment in zip(vectors[::2], vectors[1::2]))
     data = report.one("real_mode").data
-    answers = {n: struct.unpack_from("<HH", data, 4 * n) for n in range(256)}
+    answers = {n: struct.unpack_from("<HH", data, 4 * n) for n in range(called)}
     carry, zero = 1, 0x40
-    answers.pop(skipped, None)
     for number, (ax, flags) in answers.items():
         if number in (0x13, 0x14, 0x15, 0x16, 0x17, 0x1A):
             assert ax == 0x8600 and flags & carry and flags & zero, hex(number)

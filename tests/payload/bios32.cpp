@@ -9,7 +9,7 @@
 
 extern "C" const char real_services_begin[];
 extern "C" const char real_services_end[];
-extern "C" const char real_services_skipped[];
+extern "C" const char real_services_vectors[];
 extern "C" u64 payload_gdt[];
 
 namespace {
@@ -270,14 +270,14 @@ void report_pci_bios() {
     check(flat.base, flat.offset, true);
 }
 
-void report_real_mode(u32 skipped) {
+void report_real_mode(u32 vectors) {
     constexpr u32 place = 0x7000, results = 0x7800, results_size = 0x408;
     const u32 size = static_cast<u32>(real_services_end - real_services_begin);
     for (u32 i = 0; i < size; ++i) {
         store(place + i, real_services_begin[i]);
     }
-    store(place + static_cast<u32>(real_services_skipped - real_services_begin),
-          static_cast<u16>(skipped));
+    store(place + static_cast<u32>(real_services_vectors - real_services_begin),
+          static_cast<u16>(vectors));
     for (u32 i = 0; i < results_size; ++i) {
         store(results + i, u8(0xee));
     }

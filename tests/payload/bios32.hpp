@@ -9,7 +9,7 @@ namespace bios32 {
 // Asks the PCI BIOS that `_32_` leads to everything it knows, and compares with configuration space.
 void report_pci_bios();
 
-// INT n for each n but `skipped`, and a tick of the timer, see real_services.S.
-void report_real_mode(u32 skipped);
+// INT n for each n below `vectors`, and a tick of the timer, see real_services.S.
+void report_real_mode(u32 vectors);
 
 }  // namespace bios32

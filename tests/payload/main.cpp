@@ -141,7 +141,7 @@ extern "C" [[noreturn]] void payload_main() {
         bios32::report_pci_bios();
     }
     if (command_line.has("realmode")) {
-        bios32::report_real_mode(command_line.number("skip=", 0x100));
+        bios32::report_real_mode(command_line.number("vectors=", 0x100));
     }
     if (command_line.has("clock")) {
         machine::report_clock();

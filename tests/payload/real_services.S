@@ -15,7 +15,7 @@
 #define REGISTER 0x1357             /* what a handler finds in those it has to keep */
 
 .section .rodata
-.globl real_services_begin, real_services_end, real_services_skipped
+.globl real_services_begin, real_services_end, real_services_vectors
 .code32
 real_services_begin:
     pushal
@@ -38,9 +38,7 @@ real_services_begin:
     mov $STACK, %sp
 
     xor %cx, %cx
-3:  cmp HERE(real_services_skipped), %cx
-    je 8f
-    mov %cl, HERE(4f) + 1
+3:  mov %cl, HERE(4f) + 1
     jmp 5f                          /* so that the CPU sees the written instruction */
 5:  mov $REGISTER, %bx
     mov %bx, %dx
@@ -68,8 +66,8 @@ real_services_begin:
     popw ANSWERS + 2(%bx)
     cmp $STACK, %sp
     jne wrong
-8:  inc %cx
-    cmp $0x100, %cx
+    inc %cx
+    cmp HERE(real_services_vectors), %cx
     jne 3b
 
     pushl 4 * 0x1c
@@ -107,7 +105,7 @@ hook:
 .balign 4
 saved_esp:
     .long 0
-real_services_skipped:              /* a vector that is not called */
+real_services_vectors:              /* how many are called */
     .word 0
 vectors:
     .word 0x3ff
