@@ -102,6 +102,49 @@ TEST(low_memory, empties_the_window_of_its_anchors_and_no_more) {
     EXPECT_LE(sizeof(abi::mp_floating_pointer), window.size() - mp_floating_pointer_offset);
 }
 
+TEST(low_memory, gives_every_vector_a_handler) {
+    low_ram ram;
+    std::memset(ram.at(0, static_cast<u32>(mib)).data(), 0xa5, mib);
+    std::vector<u8> ranges = {1, 0x12, 0, 0x34, 254, 0x56, 1, 0x78};
+    set_vectors(ram.view(), span_of(ranges));
+    std::vector<u8> expected(mib, 0xa5);
+    for (u32 vector = 0; vector < 256; vector++)
+        store<u32>(span_of(expected), 4 * vector,
+                   0xf000ff00 + (vector == 0     ? 0x12
+                                 : vector == 255 ? 0x78
+                                                 : 0x56));
+    EXPECT_EQ(first_mib_of(ram), expected);
+}
+
+TEST(low_memory, describes_the_machine_in_the_bios_data_area) {
+    for (const bool has_serial_port : {false, true}) {
+        for (const bool has_mouse : {false, true}) {
+            low_ram ram;
+            prepare_low_memory(ram.view(), chipset::no_pci);
+            describe_machine(ram.view(), has_serial_port, has_mouse);
+            std::vector<u8> expected(mib);
+            const bytes out = span_of(expected);
+            store<u16>(out, 0x400, has_serial_port ? 0x3f8 : 0);
+            store<u16>(out, 0x40e, 0x9fc0);
+            store<u16>(out, 0x410, (has_serial_port ? 0x200 : 0) | (has_mouse ? 4 : 0) | 0x22);
+            store<u16>(out, 0x413, 639);
+            store<u16>(out, 0x41a, 0x1e);
+            store<u16>(out, 0x41c, 0x1e);
+            store<u8>(out, 0x449, 3);
+            store<u16>(out, 0x44a, 80);
+            store<u16>(out, 0x44c, 0x1000);
+            store<u16>(out, 0x460, 0x0607);
+            store<u16>(out, 0x463, 0x3d4);
+            store<u16>(out, 0x480, 0x1e);
+            store<u16>(out, 0x482, 0x3e);
+            store<u8>(out, 0x484, 24);
+            store<u16>(out, 0x485, 16);
+            store<u8>(out, 0x9fc00, 1);
+            EXPECT_EQ(first_mib_of(ram), expected);
+        }
+    }
+}
+
 TEST(low_memory, is_in_the_map_that_a_boot_begins_with) {
     const tables::memory_map map(first_mib);
     std::vector<u8> to(tables::memory_map::capacity * sizeof(abi::e820_entry) + sizeof(u32));

@@ -147,6 +147,19 @@ TEST(mp_table, describes_the_boot_cpu_and_where_everything_is) {
     EXPECT_EQ(local[1].destination_pin, 1);
 }
 
+TEST(mp_table, gives_isa_the_number_it_is_told) {
+    for (const auto chipset : {hw::chipset::no_pci, hw::chipset::i440fx, hw::chipset::q35}) {
+        auto machine = one_cpu(chipset);
+        machine.isa_bus = 0xc3;
+        auto table = write(machine);
+        const u8 isa = chipset == hw::chipset::no_pci ? 0 : 0xc3;
+        EXPECT_EQ(entries_of<abi::mp_bus>(table, 1).back().id, isa);
+        EXPECT_EQ(entries_of<abi::mp_interrupt>(table, 3).back().source_bus, isa);
+        for (const auto& line : entries_of<abi::mp_interrupt>(table, 4))
+            EXPECT_EQ(line.source_bus, isa);
+    }
+}
+
 TEST(mp_table, routes_every_line) {
     for (const auto chipset :
          {hw::chipset::no_pci, hw::chipset::unknown, hw::chipset::i440fx, hw::chipset::q35}) {
@@ -177,8 +190,7 @@ TEST(mp_table, routes_every_line) {
                 const u32 irq = line.source_line;
                 seen_isa |= 1u << irq;
                 EXPECT_EQ(line.destination_pin, irq == 0 ? 2 : irq);
-                const bool level =
-                    virtio_mmio ? irq >= 5 && irq <= 12 : pci && irq == 9;
+                const bool level = virtio_mmio ? irq >= 5 && irq <= 12 : pci && irq == 9;
                 EXPECT_EQ(line.flags, level ? 0xd : 0) << irq;
             }
             EXPECT_EQ(seen_pci, pci ? 128u : 0u);
