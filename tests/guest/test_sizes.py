@@ -183,7 +183,8 @@ IOMMU = ["-device", "intel-iommu,intremap=on,eim=on"]
 @pytest.mark.kvm
 @pytest.mark.parametrize("machine, args", [
     ("q35,kernel-irqchip=split", IOMMU), ("microvm", []),
-    pytest.param("q35", [], marks=WIDE), pytest.param("microvm,kernel-irqchip=split", [], marks=WIDE)])
+    pytest.param("q35", [], marks=WIDE),
+    pytest.param("microvm,kernel-irqchip=split", [], marks=WIDE)])
 @pytest.mark.parametrize("protocol", ["multiboot", *[pytest.param(name, marks=WIDE)
                                                      for name in ("bzimage", "pvh")]])
 @pytest.mark.parametrize("topology", ["288", pytest.param("256", marks=WIDE), pytest.param(
