@@ -17,8 +17,8 @@ u32 waking_vector(const_bytes tables) {
     return vector;
 }
 
-/// As prepare_pci() left it.
-void restore_pci(machine& pc, span<const pci::config_write> registers) {
+/// What a full preparation does besides. `registers` is what prepare_pci() wrote.
+void prepare_fully(machine& pc, span<const pci::config_write> registers) {
     const u32 ecam = pc.bridge.kind == hw::chipset::q35 ? hw::q35_ecam : 0;
     pci::config_space<hw::hardware>(pc.hardware, ecam).replay(registers);
 }
@@ -42,7 +42,8 @@ void resume(machine& pc) {
     const u32 vector = waking_vector(record.tables);
     hw::prepare(pc.hardware, pc.bridge.kind);
     hw::set_memory_types(pc.hardware, record.low_ram_end, pc.hardware.cpuid(1, 0).edx);
-    restore_pci(pc, record.registers);
+    if (!record.registers.empty())
+        prepare_fully(pc, record.registers);
     for (const auto* told = record.told; told != nullptr; told = told->next)
         pc.config.write(told->to, told->offset, told->address, told->size);
     enter_real_mode(vector >> 4 << 16 | (vector & 0xf));
