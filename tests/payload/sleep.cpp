@@ -57,6 +57,9 @@ void copy_wake_code() {
     for (const char* from = wake_begin; from < wake_end; ++from) {
         store(place(from), *from);
     }
+    // Whoever begins at the paragraph stays there.
+    constexpr u16 jump_to_itself = 0xfeeb;
+    store(wake_address & ~15u, jump_to_itself);
     store(place(wake_jump), reinterpret_cast<u32>(&wake32));
     store(place(wake_gdt_pointer), gdt.limit);
     store(place(wake_gdt_pointer) + 2, gdt.base);
