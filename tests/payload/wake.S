@@ -34,15 +34,17 @@ wake_begin:
     popl STATE+20
     sidtl STATE+24
 
+    /* Before the word for which the harness waits with the button. */
+    mov $PM1_STATUS, %dx
+    mov $POWER_BUTTON, %ax
+    out %ax, %dx                    /* a 1 clears it: QEMU says that the button woke us */
+    mov $PM1_ENABLE, %dx
+    out %ax, %dx
     mov $'W', %al
     out %al, $REPORT_PORT
     mov $'\n', %al
     out %al, $REPORT_PORT
-    mov $PM1_ENABLE, %dx
-    mov $POWER_BUTTON, %ax
-    out %ax, %dx
     mov $PM1_STATUS, %dx
-    out %ax, %dx                    /* a 1 clears it: QEMU says that the button woke us */
 1:  in %dx, %ax
     test $POWER_BUTTON, %ax
     jz 1b
