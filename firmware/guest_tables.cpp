@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The tables that the guest finds: ACPI, SMBIOS and MP.
 #include "abi/mp_table.hpp"
-#include "hw/mtrr.hpp"
 #include "machine.hpp"
 #include "resume.hpp"
 #include "tables/mp_table.hpp"
@@ -49,12 +48,11 @@ tables::apics find_apics(machine& pc, const_bytes madt) {
                                        pc.config.read_u32(abi::fw_cfg_key::cpu_count));
 }
 
-void make_mp_table(machine& pc, const hw::cpuid_registers& cpu, const_bytes acpi,
-                   bytes floating_pointer) {
+void make_mp_table(machine& pc, const_bytes acpi, bytes floating_pointer) {
     const auto madt = tables::find_table(acpi, abi::signature("APIC"));
     const tables::mp_description description{
         .controllers = find_apics(pc, madt),
-        .boot_cpu = {cpu.eax, cpu.edx, static_cast<u8>(cpu.ebx >> 24)},
+        .boot_cpu = {pc.cpu.eax, pc.cpu.edx, static_cast<u8>(pc.cpu.ebx >> 24)},
         .chipset = pc.bridge.kind,
         .isa_bus = pc.isa_bus,
         .virtio_mmio = pc.bridge.kind == hw::chipset::no_pci && madt.empty()};
@@ -65,8 +63,6 @@ void make_mp_table(machine& pc, const hw::cpuid_registers& cpu, const_bytes acpi
 }  // namespace
 
 tables::acpi_tables make_tables(machine& pc) {
-    const auto cpu = pc.hardware.cpuid(1, 0);
-    hw::set_memory_types(pc.hardware, pc.map.low_ram_end(), cpu.edx);
     tables::table_loader loader(pc.config, pc.map, pc.ram, pc.work);
     const auto acpi = loader.run();
     // A machine without PCI is a microvm, which QEMU describes by ACPI or else by a device tree.
@@ -76,7 +72,7 @@ tables::acpi_tables make_tables(machine& pc) {
         warn(sentences::unknown_bridge, pc.bridge.identity);
     const bytes anchors = clear_anchor_window(pc.ram);
     make_smbios(pc, anchors.part(0, mp_floating_pointer_offset));
-    make_mp_table(pc, cpu, acpi.tables,
+    make_mp_table(pc, acpi.tables,
                   anchors.part(mp_floating_pointer_offset, sizeof(abi::mp_floating_pointer)));
     log(pc, sentences::log_tables, rsdp_address(pc, acpi), acpi.tables.size());
     mark(pc, step::tables);

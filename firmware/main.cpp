@@ -48,10 +48,14 @@ extern "C" [[noreturn]] void firmware_main(u64 reset_tsc) {
     make_memory_map(pc);
     if (kind == payload_kind::pvh_elf)
         boot::claim_image(read_extent(pc), head, pc.map);
+    set_memory_types(pc);
     if (is_prepared_fully(pc, head, kind)) {
         prepare_pci(pc);
         prepare_interrupts(pc);
         prepare_bios(pc);
+        prepare_processors(pc);
+    } else if (needs_feature_control(pc, head, kind)) {
+        prepare_processors(pc);
     }
     mark(pc, step::platform);
     if (kind == payload_kind::linux_image)

@@ -31,4 +31,9 @@ bool is_prepared_fully(machine& pc, const_bytes head, boot::payload_kind kind) {
     return prepare_fully || !is_linux(pc, head, kind) || count_extra_roots(pc) != 0;
 }
 
+bool needs_feature_control(machine& pc, const_bytes head, boot::payload_kind kind) {
+    return pc.asked.prepare == preparation::lean && !is_linux(pc, head, kind) &&
+           pc.config.find(feature_control_file).exists();
+}
+
 }  // namespace mayfly

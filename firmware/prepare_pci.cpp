@@ -18,6 +18,9 @@ constexpr u32 pages(u64 bytes) {
     return static_cast<u32>(bytes >> pci::page_shift);
 }
 
+/// Where devices begin at the lowest: other firmware puts none below either.
+constexpr u32 lowest_device_memory = 0x80000000;
+
 /// Where devices end below 4 GiB: the I/O APIC.
 constexpr u32 io_apic = pages(0xfec00000);
 
@@ -84,7 +87,7 @@ void find_windows(machine& pc, pci::host_windows& out) {
         out.low.add(pages(microvm_low_begin), pages(microvm_ecam));
         return add_high(out, end - end / 4, end);
     }
-    const u32 ram_end = largest(pages(pc.map.low_ram_end()), pages(hw::lowest_device_memory));
+    const u32 ram_end = largest(pages(pc.map.low_ram_end()), pages(lowest_device_memory));
     u32 io_end = 0xa000, begin = ram_end;
     if (pc.bridge.kind == hw::chipset::q35) {
         io_end = 0xc000;

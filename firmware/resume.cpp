@@ -41,7 +41,9 @@ void resume(machine& pc) {
         fail(sentences::no_boot_to_resume, record.mark);
     const u32 vector = waking_vector(record.tables);
     hw::prepare(pc.hardware, pc.bridge.kind);
-    hw::set_memory_types(pc.hardware, record.low_ram_end, pc.hardware.cpuid(1, 0).edx);
+    hw::set_memory_types(pc.hardware, record.low_ram_end, pc.cpu.edx);
+    if (record.has_orders)
+        give_orders(pc);
     if (!record.registers.empty())
         prepare_fully(pc, record.registers);
     for (const auto* told = record.told; told != nullptr; told = told->next)

@@ -18,6 +18,7 @@ inline constexpr u32 work_area_begin = 0xe0000;
 inline constexpr u32 work_area_end = 0xebfc0;
 inline constexpr u32 resume_place = work_area_end;  ///< a resume_record
 inline constexpr u32 stop_mark = 0xebff0;           ///< 1 once stop() was called, else 0
+inline constexpr u32 processor_start = 0xec000;     ///< a page: what application processors run
 inline constexpr u32 anchor_window = 0xf0000;
 inline constexpr u32 anchor_window_used = 0x40;          ///< of the 1 KiB that the image keeps free
 inline constexpr u32 mp_floating_pointer_offset = 0x20;  ///< behind the SMBIOS entry point

@@ -46,9 +46,10 @@ struct machine {
     arena work{ram, work_area_begin, work_area_end};
     hw::fw_cfg<hw::hardware> config{hardware, work};
     hw::host_bridge bridge = hw::identify(hardware);
+    hw::cpuid_registers cpu = hardware.cpuid(1, 0);
     options asked;
-    u8 last_bus = 0;       ///< full preparation: the highest number of a PCI bus
-    u8 isa_bus = 1;        ///< a number that no PCI bus has
+    u8 last_bus = 0;  ///< full preparation: the highest number of a PCI bus
+    u8 isa_bus = 1;   ///< a number that no PCI bus has
     tables::memory_map map{first_mib};
 };
 
@@ -131,14 +132,35 @@ bool is_prepared_fully(machine& pc, const_bytes head, boot::payload_kind kind);
 void prepare_pci(machine& pc);
 
 /// Interrupt controllers as a BIOS leaves them, so that a guest that does nothing but open its
-/// interrupts gets those of the timer. Touches no RAM.
-void prepare_interrupts(machine& pc);
+/// interrupts gets those of the timer; `for_linux` not where Linux would not expect them. Touches
+/// no RAM.
+void prepare_interrupts(machine& pc, bool for_linux);
 
 /// The rest of what a BIOS leaves: clock, interrupt vectors, BIOS data area and, where PCI is
 /// reached by ports, `$PIR` and the 32-bit PCI BIOS. After prepare_pci() and boot::claim_image().
 void prepare_bios(machine& pc);
 
-/// Memory types of the CPU, then ACPI, SMBIOS and MP table.
+/// Memory types of this CPU, by the memory map.
+void set_memory_types(machine& pc);
+
+/// What QEMU wants in IA32_FEATURE_CONTROL, a u64 (hw/i386/fw_cfg.c).
+inline constexpr text feature_control_file = "etc/msr_feature_control";
+
+/// Whether the processors must be prepared for the sake of that file alone: where it exists and
+/// the payload, which is not Linux, is given nothing else.
+bool needs_feature_control(machine& pc, const_bytes head, boot::payload_kind kind);
+
+/// Gives all other processors the memory types of this one, which set_memory_types() has set, and
+/// all the features that QEMU names, and leaves the others waiting for a SIPI. Says how many do not
+/// answer; the boot goes on. One access for a single CPU, four for more; one more where QEMU names
+/// features.
+void prepare_processors(machine& pc);
+
+/// The same again after S3, by what that has left in the page at processor_start; writes to no
+/// other memory. No access for a single CPU, three for more.
+void give_orders(machine& pc);
+
+/// ACPI, SMBIOS and MP table.
 tables::acpi_tables make_tables(machine& pc);
 
 /// What a kernel is told of the RSDP: its address, or 0 where there is none.

@@ -19,6 +19,7 @@ struct resume_record {
     const_bytes tables;
     const tables::told_pointer* told;
     span<const pci::config_write> registers;  ///< empty after a lean preparation
+    bool has_orders;                          ///< whether prepare_processors() was called
 };
 
 inline resume_record& record_of(memory ram) {

@@ -81,6 +81,7 @@ inline constexpr char no_waking_vector[] =
 // What is told on the debug port alone; the boot goes on.
 inline constexpr char unknown_bridge[] =
     "host bridge: unknown, treated as a generic PC (PCI vendor and device %x)";
+inline constexpr char silent_processors[] = "cpu: processors do not answer (%u of %u)";
 inline constexpr char pci_no_room[] = "pci: no room (function %x, register %x, size %x)";
 inline constexpr char pci_too_much[] = "pci: too many BARs (limit %u)";
 inline constexpr char pci_not_kept[] =

@@ -10,8 +10,9 @@ namespace mayfly {
 enum class step : u8 {
     reset,     ///< the first instructions
     chipset,   ///< host bridge known, fw_cfg open
-    platform,  ///< chipset registers, memory below 1 MiB, memory map; PCI, if prepared fully
-    tables,    ///< memory types, ACPI, SMBIOS, MP
+    platform,  ///< chipset registers, memory below 1 MiB, memory map, memory types;
+               ///< PCI and processors, if prepared fully
+    tables,    ///< ACPI, SMBIOS, MP
     loading,   ///< placed; the reading of kernel and initrd begins
     loaded,    ///< it ends
     entry,     ///< everything done but the report of this

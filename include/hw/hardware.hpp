@@ -24,6 +24,7 @@ concept machine = requires(T m, u16 port, u32 address, u8 byte, u32 word, u64 wi
     m.read_msr(word);
     m.write_msr(word, wide);
     m.read_tsc();
+    m.pause();
 };
 
 /// The real one. It has no state; every member is one instruction.
@@ -73,6 +74,8 @@ struct hardware {
         asm volatile("rdtsc" : "=A"(value));
         return value;
     }
+    /// In a loop that waits for another processor; nothing on a CPU that does not know it.
+    static void pause() { asm volatile("pause"); }
 };
 
 static_assert(machine<hardware>);

@@ -21,10 +21,16 @@ inline constexpr u32 mtrr_fixed_enable = 1u << 10;
 inline constexpr u32 mtrr_enable = 1u << 11;
 inline constexpr u32 mtrr_mask_valid = 1u << 11;
 
-/// Where the uncacheable range begins at the lowest. Devices may lie below on a machine of less
-/// RAM; Linux maps them uncached by PAT whatever this says, and each block more is another
-/// register.
-inline constexpr u32 lowest_device_memory = 0x80000000;
+/// A hole ends at 4 GiB and begins at a page: one for each power of two between.
+inline constexpr u32 most_blocks = 32 - 12;
+
+inline constexpr u32 feature_mtrr = 1u << 12;  ///< CPUID leaf 1, EDX
+
+/// How many pairs of base and mask the CPU has.
+template <machine Hardware>
+u32 count_variable_mtrrs(Hardware& hardware) {
+    return static_cast<u32>(hardware.read_msr(mtrr_capability)) & 0xff;
+}
 
 /// Physical address bits of the CPU (CPUID 0x80000008; 36 where it has no such leaf).
 template <machine Hardware>
@@ -37,38 +43,36 @@ u32 physical_address_bits(Hardware& hardware) {
     return bits < least ? least : bits < most ? bits : most;
 }
 
-/// RAM write-back; the VGA window and the range from `low_ram_end`, at least lowest_device_memory,
-/// to 4 GiB uncacheable, from above, in as many power-of-two blocks as it takes and the CPU has
-/// registers for: with a RAM size that takes more, the lowest rest stays write-back. `features` is
-/// CPUID leaf 1, EDX; a CPU without MTRRs is left alone.
+/// RAM write-back; the VGA window and the hole from `low_ram_end` to 4 GiB uncacheable, from above,
+/// in as many power-of-two blocks as it takes and the CPU has registers for: with a RAM size that
+/// takes more, the lowest rest of it stays write-back. `features` is CPUID leaf 1, EDX; a CPU
+/// without MTRRs is left alone. A reset has turned them off, so they need not be for this.
 template <machine Hardware>
 void set_memory_types(Hardware& hardware, u32 low_ram_end, u32 features) {
-    constexpr u32 feature_mtrr = 1u << 12;
     if ((features & feature_mtrr) == 0)
         return;
-    const u32 registers = static_cast<u32>(hardware.read_msr(mtrr_capability)) & 0xff;
+    const u32 end_of_registers = mtrr_variable + 2 * count_variable_mtrrs(hardware);
     const u32 high_mask = (1u << (physical_address_bits(hardware) - 32)) - 1;
 
-    hardware.write_msr(mtrr_default_type, 0);
     hardware.write_msr(mtrr_fixed_64k, mtrr_all_write_back);
     hardware.write_msr(mtrr_fixed_16k_80000, mtrr_all_write_back);
-    hardware.write_msr(mtrr_fixed_16k_a0000, mtrr_uncacheable);
-#pragma GCC unroll 1
+#pragma GCC unroll 8
     for (u32 i = 0; i < 8; i++)
         hardware.write_msr(mtrr_fixed_4k_c0000 + i, mtrr_all_write_back);
+    hardware.write_msr(mtrr_fixed_16k_a0000, mtrr_uncacheable);
 
-    const u32 floor = low_ram_end > lowest_device_memory ? low_ram_end : lowest_device_memory;
-    u32 end = 0;  // 4 GiB
-    u32 size = lowest_device_memory;
-    for (u32 i = 0; i < registers && end != floor; i++) {
-        while (end - size < floor && size > page_size)
-            size /= 2;
-        if (end - size < floor)
+    const u32 floor = align_up(low_ram_end, page_size);
+    u32 begin = 0;  // 4 GiB
+    u32 size = 1u << 31;
+    for (u32 index = mtrr_variable; begin != floor; size /= 2) {
+        if (begin - size < floor)
+            continue;
+        if (index == end_of_registers)
             break;
-        end -= size;
-        hardware.write_msr(mtrr_variable + 2 * i, end | mtrr_uncacheable);
-        hardware.write_msr(mtrr_variable + 2 * i + 1,
-                           u64{high_mask} << 32 | (0 - size) | mtrr_mask_valid);
+        begin -= size;
+        hardware.write_msr(index, begin | mtrr_uncacheable);
+        hardware.write_msr(index + 1, u64{high_mask} << 32 | (mtrr_mask_valid - size));
+        index += 2;
     }
     hardware.write_msr(mtrr_default_type, mtrr_enable | mtrr_fixed_enable | mtrr_write_back);
 }

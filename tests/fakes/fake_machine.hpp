@@ -114,6 +114,8 @@ class fake_machine {
         return now;
     }
 
+    void pause() {}
+
   private:
     u32 in(const char* how, u16 port) {
         log_.push_back(std::string(how) + " " + hex(port));

@@ -20,6 +20,15 @@ class Memory:
         return self.address + len(self.data)
 
 
+@dataclass(frozen=True)
+class Processor:
+    """What one processor said of itself, see tests/payload/processors.hpp."""
+
+    started: int  # 0: it is the boot processor; 1: by a SIPI alone; 2: by INIT and SIPI
+    apic_id: int
+    msr: dict[int, int]
+
+
 @dataclass(repr=False)
 class Report:
     """One boot."""
@@ -33,6 +42,7 @@ class Report:
     cpuid: dict[int, list[int]] = field(default_factory=dict)
     pci: dict[tuple[int, int], bytes] = field(default_factory=dict)
     functions: dict[int, list[int]] = field(default_factory=dict)
+    processors: list["Processor"] = field(default_factory=list)
     initrd: tuple[int, int, int, int] | None = None
     modules: list[tuple[int, int, int, int]] = field(default_factory=list)
 
@@ -78,6 +88,10 @@ def _add(report: Report, line: str) -> None:
     elif keyword == "function":
         number, *registers = _numbers(words)
         report.functions[number] = registers
+    elif keyword == "processor":
+        started, apic_id, *registers = _numbers(words)
+        msr = dict(zip(registers[::2], registers[1::2]))
+        report.processors.append(Processor(started, apic_id, msr))
     elif keyword == "initrd":
         report.initrd = tuple(_numbers(words))
     elif keyword == "module":

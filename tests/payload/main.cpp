@@ -6,13 +6,15 @@
 // with `reboot=kind` boots n times (n hexadecimal), `scribble` spoils memory before each reboot,
 // `buses` reports every function of every PCI bus; `pcibios` asks the PCI BIOS, `timer`, `edu` and
 // `virtio` take interrupts, `realmode` asks the BIOS in real mode, `clock` reports the clock and
-// changes it. `sleeps=n` sleeps n times by ACPI S3 and reports again after each.
+// changes it. `sleeps=n` sleeps n times by ACPI S3 and reports again after each. `processors=n`
+// starts all n processors (n hexadecimal) and reports each.
 #include "bios32.hpp"
 #include "buses.hpp"
 #include "handover.hpp"
 #include "initrd.hpp"
 #include "interrupts.hpp"
 #include "machine.hpp"
+#include "processors.hpp"
 #include "reboot.hpp"
 #include "report.hpp"
 #include "sleep.hpp"
@@ -99,6 +101,7 @@ void report_machine(const words& command_line) {
     if (command_line.has("buses")) {
         buses::report_all();
     }
+    processors::report_all(command_line);
     if (sleep::is_wanted(command_line)) {
         sleep::report_told();
     }

@@ -12,9 +12,9 @@ payload_flags := -m32 -march=i486 -std=c++20 -O2 -ffreestanding -fno-exceptions 
     -fno-threadsafe-statics -fno-pic -fno-stack-protector -fno-asynchronous-unwind-tables \
     -fcf-protection=none -fno-tree-loop-distribute-patterns -mno-sse -mno-mmx \
     -Wall -Wextra -Wconversion -Wshadow -Wold-style-cast -Werror --param=min-pagesize=0
-payload_sources := head.S real_mode.S real_services.S bios_call.S interrupt_entries.S main.cpp bios32.cpp \
-    buses.cpp handover.cpp initrd.cpp interrupts.cpp machine.cpp reboot.cpp report.cpp sleep.cpp tables.cpp \
-    wake.S words.cpp
+payload_sources := head.S real_mode.S real_services.S bios_call.S interrupt_entries.S trampoline.S \
+    main.cpp bios32.cpp buses.cpp handover.cpp initrd.cpp interrupts.cpp machine.cpp processors.cpp \
+    reboot.cpp report.cpp sleep.cpp tables.cpp wake.S words.cpp
 payload_objects := $(payload_sources:%=$(payload_out)/%.o)
 
 # bzImage, PVH and multiboot images are one program at several addresses. The one below 640 KiB must
