@@ -51,7 +51,7 @@ extern "C" [[noreturn]] void firmware_main(u64 reset_tsc) {
     set_memory_types(pc);
     if (is_prepared_fully(pc, head, kind)) {
         prepare_pci(pc);
-        prepare_interrupts(pc);
+        prepare_interrupts(pc, is_linux(pc, head, kind));
         prepare_bios(pc);
         prepare_processors(pc);
     } else if (needs_feature_control(pc, head, kind)) {

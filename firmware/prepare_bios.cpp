@@ -30,21 +30,21 @@ void prepare_bios32(machine& pc) {
 
 }  // namespace
 
-void prepare_interrupts(machine& pc) {
+void prepare_interrupts(machine& pc, bool for_linux) {
     // The timer runs at 18.2 Hz after a reset (QEMU hw/timer/i8254.c); who halts waits for it.
     u8 open = hw::second_pic_interrupts | hw::timer_interrupt;
     if (pc.bridge.kind == hw::chipset::no_pci) {
-        // The ACPI of a microvm says that there is no 8259; then nobody would close it either: a
-        // Linux dies of the timer's interrupt. Without ACPI, virtio-mmio has ISA interrupts.
-        if (pc.config.find("etc/acpi/rsdp").exists())
-            open = hw::second_pic_interrupts;
-        else
+        // Without ACPI, virtio-mmio has ISA interrupts. With it Linux looks at no 8259 (ACPI's
+        // hardware-reduced profile), so does not close it, and takes the timer for a double fault.
+        if (!pc.config.find("etc/acpi/rsdp").exists())
             hw::set_virtio_interrupts(pc.hardware);
+        else if (for_linux)
+            open = hw::second_pic_interrupts;
     }
     // First the APIC: KVM's timer waits until its last interrupt is taken, and where it is dropped
     // by the start of a PIC that nobody listens to, for ever (Linux arch/x86/kvm/i8259.c,
     // pic_ioport_write).
-    hw::prepare_local_apic(pc.hardware, pc.hardware.cpuid(1, 0).edx);
+    hw::prepare_local_apic(pc.hardware, pc.cpu.edx);
     hw::prepare_pic(pc.hardware, open);
 }
 

@@ -21,6 +21,7 @@ u32 waking_vector(const_bytes tables) {
 void prepare_fully(machine& pc, span<const pci::config_write> registers) {
     const u32 ecam = pc.bridge.kind == hw::chipset::q35 ? hw::q35_ecam : 0;
     pci::config_space<hw::hardware>(pc.hardware, ecam).replay(registers);
+    prepare_interrupts(pc, false);
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 
 import pytest
 
-from harness.guest import boot, booted, pvh_kernel
+from harness.guest import boot, booted, linux_like, pvh_kernel
 
 WIDE = pytest.mark.wide
 KVM = pytest.mark.kvm
@@ -17,7 +17,7 @@ VIRTIO_LINES = list(range(5, 13))
 # The controllers in the kernel are other code than QEMU's.
 ACCELERATORS = ["tcg", pytest.param("kvm", marks=KVM)]
 MACHINES = ["pc", "q35", "microvm,acpi=off,pit=on,pic=on",
-            pytest.param("pc,acpi=off", marks=WIDE), pytest.param("q35,acpi=off", marks=WIDE),
+            "microvm,pit=on,pic=on", pytest.param("pc,acpi=off", marks=WIDE), pytest.param("q35,acpi=off", marks=WIDE),
             pytest.param("microvm,acpi=off,pit=on,pic=on,rtc=on", marks=WIDE)]
 
 
@@ -47,10 +47,10 @@ def test_timer_by_irqchip(tmp_path, machine, irqchip):
     assert report.values["timer_apic"] == {f"{TIMER_PIN:x}": 1}
 
 
-def test_timer_is_closed_where_acpi_says_that_there_is_no_pic(tmp_path):
-    """A microvm with ACPI: Linux leaves the PIC alone there, and would take the timer's interrupt
-    for a double fault."""
-    report = boot(tmp_path, "microvm", FULL)
+@pytest.mark.parametrize("kernel", [linux_like, pvh_kernel])
+def test_timer_is_closed_where_linux_looks_at_no_pic(tmp_path, kernel):
+    """On a microvm with ACPI it would take the timer's interrupt for a double fault."""
+    report = boot(tmp_path, "microvm", FULL, kernel=kernel())
     assert report.port[0x21] == 0xFB and report.port[0xA1] == 0xFF
 
 
