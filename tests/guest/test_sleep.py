@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from harness import accesses, layout, memory, pci, sleeping
+from harness import accesses, debian_qemu, layout, memory, pci, sleeping
 from harness.failure import complaint
 from harness.guest import linux_like, pvh_kernel, sent_reports, write_kernel
 from harness.memory import MIB
@@ -120,6 +120,28 @@ def test_hundreds_of_functions(tmp_path, machine):
     kept = memory.Range(address, address + 8 * count, "registers")
     assert kept.begin >= MIB
     assert not any(kept.overlaps(r) for r in memory.of_type(memory.firmware_map(boot), memory.RAM))
+    check_machine(boot, naps)
+    check_memory(naps)
+
+
+@WIDE
+@pytest.mark.parametrize("suite", ["trixie", "sid"])
+@pytest.mark.parametrize("machine", MACHINES)
+def test_newer_qemus(tmp_path, machine, suite):
+    """The QEMUs of Debian's later suites."""
+    boot, naps = sleeping.naps(tmp_path, machine, ["-m", "32M", "-smp", "2", *FULL,
+                                                   *BRIDGES[machine]], count=2, size=RAM,
+                               words="buses", program=debian_qemu.program(suite))
+    check_machine(boot, naps)
+    check_memory(naps)
+
+
+@WIDE
+@pytest.mark.parametrize("machine", ["pc-i440fx-2.5", "pc-q35-2.5", "pc-i440fx-4.2", "pc-q35-5.2"])
+def test_older_machine_types(tmp_path, machine):
+    """Those whose devices and tables differ."""
+    boot, naps = sleeping.naps(tmp_path, machine, ["-m", "32M", *FULL, *VIRTIO], count=2, size=RAM,
+                               words="buses")
     check_machine(boot, naps)
     check_memory(naps)
 
