@@ -4,7 +4,7 @@
 import pytest
 
 from harness import acpi, layout, memory, mptable, multiboot, smbios
-from harness.debian_qemu import machines
+from harness.debian_qemu import machines, version
 from harness.failure import check_complaint
 from harness.guest import boot, booted, linux_like, pvh_kernel, write_kernel
 from harness.memory import Range
@@ -52,16 +52,18 @@ def check(guest, with_acpi: bool = True, with_smbios: bool = True) -> None:
 
 def is_known_by(newest: tuple, machine: str) -> bool:
     """Whether a QEMU of this version has the machine type."""
-    *_, version = machine.split("-")
-    numbers = tuple(int(n) for n in version.split(".") if n.isdecimal())
-    return numbers <= newest
+    *_, last = machine.split("-")
+    return tuple(int(n) for n in last.split(".") if n.isdecimal()) <= newest
 
 
 def test_every_machine_is_tested():
-    """Every machine type of the installed QEMU is in one of the lists here."""
-    listed = [m for m in machines() if is_known_by(NEWEST, m)]
-    assert listed
-    assert set(listed) <= {*WITH_DMA, *WITHOUT_DMA, *UNVERSIONED, *NOT_FOR_US}
+    """The lists here are those of QEMU 7.2; a newer one has fewer of these, and some of its own."""
+    listed = {m for m in machines() if is_known_by(NEWEST, m)}
+    known = {*WITH_DMA, *WITHOUT_DMA, *UNVERSIONED, *NOT_FOR_US}
+    if version() == NEWEST:
+        assert listed == known
+    else:
+        assert {m for m in listed if m.startswith("pc-")} <= known
 
 
 @pytest.mark.parametrize("machine", [
@@ -72,12 +74,13 @@ def test_versions(tmp_path, machine):
         check(guest)
 
 
-@pytest.mark.parametrize("machine", WITHOUT_DMA)
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_versions_without_dma(tmp_path, machine, protocol):
-    """The oldest versions end in a sentence, whatever the kernel is."""
+def test_versions_without_dma(tmp_path, protocol):
+    """The oldest versions, of which newer QEMUs have few, end in a sentence by every protocol."""
     kernel = write_kernel(tmp_path, PROTOCOLS[protocol]())
-    check_complaint(machine, ["-kernel", kernel], NO_DMA)
+    for machine in set(WITHOUT_DMA) & set(machines()):
+        print(machine)
+        check_complaint(machine, ["-kernel", kernel], NO_DMA)
 
 
 TRIMMED = [
