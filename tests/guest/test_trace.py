@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from harness import acpi, multiboot
+from harness import acpi, debian_qemu, multiboot
 from harness.accesses import by_device, device_accesses, read_trace
 from harness.failure import check_complaint, complaint
 from harness.guest import booted, linux_like, pvh_kernel, write_kernel
@@ -157,11 +157,17 @@ def test_both(tmp_path, words):
 @pytest.mark.parametrize("size, status", [(1, 2 << 1 | 1), (2, 1 << 1 | 1), (4, 1 << 1 | 1)])
 @pytest.mark.parametrize("machine", ["pc", "microvm"])
 def test_isa_debug_exit_ends_at_a_mark(tmp_path, machine, size, status):
-    """At 0xf4 it takes the first mark for an exit: that on 0xf5 too, unless it has one port."""
+    """At 0xf4 it takes the first mark for an exit: that on 0xf5 too, unless it has one port.
+
+    Newer QEMUs than 7.2 end a moment later, at times only after another mark.
+    """
     with Qemu(machine, ["-kernel", write_kernel(tmp_path, linux_like()), *trace("marks")],
               exit_size=size) as vm:
-        assert vm.wait() == status
-        assert vm.report == b"" and vm.debug == ""
+        found = vm.wait()
+        if debian_qemu.version() <= (7, 2):
+            assert found == status
+            assert vm.report == b""
+        assert found & 1 and vm.debug == ""
 
 
 @pytest.mark.parametrize("machine", ["pc", "microvm"])
