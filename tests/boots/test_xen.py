@@ -17,11 +17,13 @@ TABLES_KIB = 256
 # Linux decides by the date of the BIOS whether the map keeps places from PCI (arch/x86/pci/acpi.c).
 BY_DATE = re.compile(r"PCI: .* reservations for host bridge windows")
 
+# CPUs whose APIC IDs have no gap: as Linux, Xen addresses a few by bit masks, which QEMU's own APIC
+# delivers only up to the first ID that is missing. No firmware gets such a guest to run.
 BOOTS = {
     "q35": Boot("generic", "q35", 512, "2"),
     "pc": Boot("generic", "pc", 512, "2"),
-    "q35_with_8_cpus_and_5_gib": Boot("generic", "q35", 5120, "8,cores=4,sockets=2"),
-    "pc_with_3_cores_in_2_sockets_and_3_gib": Boot("generic", "pc", 3072, "6,cores=3,sockets=2"),
+    "q35_with_4_cpus_and_5_gib": Boot("generic", "q35", 5120, "4,cores=2,sockets=2"),
+    "pc_with_3_sockets_and_3_gib": Boot("generic", "pc", 3072, "3,sockets=3"),
 }
 IN_DEFAULT_RUN = ("q35", "pc")
 
