@@ -39,14 +39,14 @@ void prepare_low_memory(memory ram, hw::chipset chipset) {
     }
 }
 
-void set_vectors(memory ram, const_bytes ranges) {
+void set_vectors(memory ram, u32 handlers, const_bytes ranges) {
     constexpr u32 vector_count = 256;
-    constexpr u32 reset_code_segment = 0xf000ff00;
+    constexpr u32 f_segment = 0xf000u << 16;
     const bytes vectors = ram.at(interrupt_vectors, vector_count * sizeof(u32));
     u32 at = 0;
     for (usize i = 0; i < ranges.size(); i += 2) {
         for (u32 left = ranges[i]; left != 0; left--, at += sizeof(u32))
-            store<u32>(vectors, at, reset_code_segment + ranges[i + 1]);
+            store<u32>(vectors, at, f_segment + handlers + ranges[i + 1]);
     }
 }
 

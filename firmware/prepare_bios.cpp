@@ -10,8 +10,8 @@ namespace {
 /// In bios32.S: the code, and which byte of it is the number of the last PCI bus.
 extern "C" const u8 bios32_begin[], bios32_end[], bios32_last_bus[];
 
-/// In reset.S: vector ranges, as set_vectors() takes them.
-extern "C" const u8 vector_ranges[], vector_ranges_end[];
+/// In vectors.S: handlers, and ranges of vectors as set_vectors() takes them.
+extern "C" const u8 vector_handlers[], vector_ranges[], vector_ranges_end[];
 
 constexpr const_bytes between(const u8* begin, const u8* end) {
     return {begin, static_cast<usize>(end - begin)};
@@ -50,7 +50,8 @@ void prepare_interrupts(machine& pc, bool for_linux) {
 
 void prepare_bios(machine& pc) {
     hw::prepare_clock(pc.hardware);
-    set_vectors(pc.ram, between(vector_ranges, vector_ranges_end));
+    const u32 handlers = reinterpret_cast<uptr>(vector_handlers) - image_begin;
+    set_vectors(pc.ram, handlers, between(vector_ranges, vector_ranges_end));
     const bool has_mouse = hw::has_cmos(pc.bridge.kind);
     describe_machine(pc.ram, hw::has_serial_port(pc.hardware), has_mouse);
     if (pc.bridge.kind == hw::chipset::i440fx || pc.bridge.kind == hw::chipset::q35)

@@ -38,9 +38,10 @@ inline constexpr u32 image_begin = 0xffff0000;
 /// there is nothing to empty. What another boot left for a resume is forgotten.
 void prepare_low_memory(memory ram, hw::chipset chipset);
 
-/// Gives every interrupt vector of real mode a handler in the reset code, which is at F000:FF00.
-/// `ranges` has two bytes for each range: how many vectors, and where behind that their handler is.
-void set_vectors(memory ram, const_bytes ranges);
+/// Gives every interrupt vector of real mode a handler in the F segment, where they begin at offset
+/// `handlers`. `ranges` has two bytes for each range: how many vectors, and where behind the first
+/// handler theirs is.
+void set_vectors(memory ram, u32 handlers, const_bytes ranges);
 
 /// Fills in the BIOS data area: COM1, a PS/2 mouse, text display and keyboard buffer (IBM PC AT
 /// Technical Reference, "BIOS data area"). After prepare_low_memory().

@@ -106,7 +106,7 @@ TEST(low_memory, gives_every_vector_a_handler) {
     low_ram ram;
     std::memset(ram.at(0, static_cast<u32>(mib)).data(), 0xa5, mib);
     std::vector<u8> ranges = {1, 0x12, 0, 0x34, 254, 0x56, 1, 0x78};
-    set_vectors(ram.view(), span_of(ranges));
+    set_vectors(ram.view(), 0xff00, span_of(ranges));
     std::vector<u8> expected(mib, 0xa5);
     for (u32 vector = 0; vector < 256; vector++)
         store<u32>(span_of(expected), 4 * vector,
