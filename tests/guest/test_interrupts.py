@@ -38,7 +38,7 @@ def test_timer(tmp_path, machine, accel):
 
 
 @pytest.mark.kvm
-@pytest.mark.parametrize("irqchip", ["split", "off"])
+@pytest.mark.parametrize("irqchip", ["split", pytest.param("off", marks=WIDE)])
 @pytest.mark.parametrize("machine", ["pc", "q35", "microvm,acpi=off"])
 def test_timer_by_irqchip(tmp_path, machine, irqchip):
     """With the controllers in QEMU, and divided between it and the kernel."""
@@ -101,8 +101,10 @@ EDU_PLACES = {
 }
 
 
-@pytest.mark.parametrize("accel", ACCELERATORS)
-@pytest.mark.parametrize("place", EDU_PLACES)
+@pytest.mark.parametrize("place, accel", [
+    *((place, "tcg") for place in EDU_PLACES),
+    *(pytest.param(place, "kvm", marks=KVM if place == "bus 0" else [KVM, WIDE])
+      for place in EDU_PLACES)])
 @pytest.mark.parametrize("machine", ["pc", "q35"])
 def test_pci(tmp_path, machine, place, accel):
     """INTx comes by the interrupt line register through the PIC, and by the MP table, turned by
@@ -116,7 +118,7 @@ def test_pci(tmp_path, machine, place, accel):
 
 
 @pytest.mark.parametrize("accel", ACCELERATORS)
-@pytest.mark.parametrize("options", ["", ",rtc=on", ",rtc=off"])
+@pytest.mark.parametrize("options", ["", ",rtc=on", pytest.param(",rtc=off", marks=WIDE)])
 def test_virtio_mmio(tmp_path, options, accel):
     """Each of microvm's transports without ACPI has its line in the PIC, level-triggered where that
     can be, and in the MP table."""

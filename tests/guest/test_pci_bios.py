@@ -67,13 +67,13 @@ def test_pci_bios(tmp_path, machine, variant):
 
 
 @pytest.mark.kvm
-@pytest.mark.parametrize("machine", ["pc", "q35"])
+@pytest.mark.parametrize("machine", ["pc", pytest.param("q35", marks=WIDE)])
 def test_pci_bios_under_kvm(tmp_path, machine):
     """The same on another CPU."""
     check_pci_bios(guest(tmp_path, machine, "pcibios", DEVICES, accel="kvm"), 0)
 
 
-@pytest.mark.parametrize("machine", ["pc", "q35"])
+@pytest.mark.parametrize("machine", ["pc", pytest.param("q35", marks=WIDE)])
 def test_pci_bios_of_several_roots(tmp_path, machine):
     """The last bus is that of the last root; the MP table's ISA bus has a number of its own."""
     report = guest(tmp_path, machine, "pcibios buses", [*EXPANDER[machine], *BRIDGES])
