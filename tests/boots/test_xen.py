@@ -12,6 +12,7 @@ from .boot import MIB, Boot
 from .expectations import NOT_TABLES
 
 WIDE = pytest.mark.wide
+NO_REAL_MODE = "no-real-mode"
 # What one firmware may take more of the RAM for its tables than the other: SeaBIOS 128 KiB.
 TABLES_KIB = 256
 # Linux decides by the date of the BIOS whether the map keeps places from PCI (arch/x86/pci/acpi.c).
@@ -20,12 +21,15 @@ BY_DATE = re.compile(r"PCI: .* reservations for host bridge windows")
 # CPUs whose APIC IDs have no gap: as Linux, Xen addresses a few by bit masks, which QEMU's own APIC
 # delivers only up to the first ID that is missing. No firmware gets such a guest to run.
 BOOTS = {
-    "q35": Boot("generic", "q35", 512, "2"),
-    "pc": Boot("generic", "pc", 512, "2"),
-    "q35_with_4_cpus_and_5_gib": Boot("generic", "q35", 5120, "4,cores=2,sockets=2"),
+    "q35": Boot("generic", "q35", 512, "2", append=NO_REAL_MODE),
+    "pc_asking_the_bios": Boot("generic", "pc", 512, "2"),
+    "pc": Boot("generic", "pc", 512, "2", append=NO_REAL_MODE),
+    "q35_asking_the_bios": Boot("generic", "q35", 512, "2"),
+    "q35_with_4_cpus_and_5_gib": Boot("generic", "q35", 5120, "4,cores=2,sockets=2",
+                                      append=NO_REAL_MODE),
     "pc_with_3_sockets_and_3_gib": Boot("generic", "pc", 3072, "3,sockets=3"),
 }
-IN_DEFAULT_RUN = ("q35", "pc")
+IN_DEFAULT_RUN = ("q35", "pc_asking_the_bios")
 
 
 def check_xen(boot, ours, theirs):

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Boots the distribution's Xen hypervisor by multiboot, its generic kernel as dom0 with guest.sh.
 
-Xen is told `no-real-mode`: its other way calls the BIOS, of which there is none.
+Unless told `no-real-mode`, Xen goes to real mode first and asks the BIOS for memory, disks and
+video.
 """
 
 import re
@@ -12,7 +13,7 @@ from harness.multiboot import module_option
 from . import boot as boots
 from . import complaints
 
-COMMAND_LINE = "console=com1 com1=115200,8n1 no-real-mode loglvl=all dom0_mem=256M"
+COMMAND_LINE = "console=com1 com1=115200,8n1 loglvl=all dom0_mem=256M"
 DOM0_COMMAND_LINE = "console=hvc0 panic=-1"
 SAID = re.compile(r"^\(XEN\) (.*)$", re.MULTILINE)
 USABLE = re.compile(r"^ \[([0-9a-f]{16}), ([0-9a-f]{16})\] \(usable\)$")
@@ -26,10 +27,11 @@ def image():
 
 
 def run(boot, folder, firmware=None):
-    """Boots and returns the Report of dom0's init."""
+    """Boots and returns the Report of dom0's init; the boot's `append` is for Xen."""
     kernel = boots.kernel_file(boot), DOM0_COMMAND_LINE
     initrd = boots.make_initrd(boot, folder), ""
-    arguments = ["-no-reboot", "-kernel", image(), "-append", COMMAND_LINE]
+    arguments = ["-no-reboot", "-kernel", image(), "-append"]
+    arguments.append(f"{COMMAND_LINE} {boot.append}".strip())
     arguments += [*module_option(kernel, initrd), *boots.hardware_arguments(boot, folder)]
     return boots.run_with(boot, arguments, firmware)
 
