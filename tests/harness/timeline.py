@@ -26,8 +26,8 @@ STEPS_TRACE = ["-trace", "memory_region_ops_*", "-trace", "fw_cfg_select",
 SELECT = re.compile(r"fw_cfg_select \S+ key (?P<key>0x[0-9a-f]+) ")
 ADD_FILE = re.compile(r"fw_cfg_add_file \S+ #(?P<index>\d+): (?P<name>.*) \(\d+ bytes\)$")
 # QEMU include/standard-headers/linux/qemu_fw_cfg.h; the files follow in their directory's order.
-ITEMS = {0x07: "kernel address", 0x08: "kernel size", 0x0B: "initrd size", 0x10: "kernel entry",
-         0x11: "kernel", 0x12: "initrd", 0x14: "command line size", 0x15: "command line",
+ITEMS = {0x05: "number of CPUs", 0x07: "kernel address", 0x08: "kernel size",
+         0x0B: "initrd size", 0x10: "kernel entry", 0x11: "kernel", 0x12: "initrd", 0x14: "command line size", 0x15: "command line",
          0x17: "setup size", 0x18: "setup", 0x19: "directory"}
 FIRST_FILE = 0x20
 
