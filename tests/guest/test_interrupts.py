@@ -17,13 +17,22 @@ VIRTIO_LINES = list(range(5, 13))
 # The controllers in the kernel are other code than QEMU's.
 ACCELERATORS = ["tcg", pytest.param("kvm", marks=KVM)]
 MACHINES = ["pc", "q35", "microvm,acpi=off,pit=on,pic=on",
-            "microvm,pit=on,pic=on", pytest.param("pc,acpi=off", marks=WIDE), pytest.param("q35,acpi=off", marks=WIDE),
+            "microvm,pit=on,pic=on",
+            pytest.param("pc,acpi=off", marks=WIDE), pytest.param("q35,acpi=off", marks=WIDE),
             pytest.param("microvm,acpi=off,pit=on,pic=on,rtc=on", marks=WIDE)]
 
 
 def guest(tmp_path, machine, words, args=(), accel="tcg"):
     """The report of a kernel that is not Linux."""
     return boot(tmp_path, machine, args, kernel=pvh_kernel(linux=False), words=words, accel=accel)
+
+
+def check_timer(report) -> None:
+    """It came by both ways; twice where a busy host let a tick pass before the line was closed."""
+    (irq, by_pic), = report.values["timer_pic"].items()
+    (pin, by_apic), = report.values["timer_apic"].items()
+    assert (int(irq, 16), int(pin, 16)) == (0, TIMER_PIN)
+    assert by_pic in (1, 2) and by_apic in (1, 2)
 
 
 @pytest.mark.parametrize("accel", ACCELERATORS)
@@ -33,8 +42,7 @@ def test_timer(tmp_path, machine, accel):
     table it comes through the I/O APIC."""
     report = guest(tmp_path, machine, "timer", accel=accel)
     assert report.port[0x21] == 0xFA and report.port[0xA1] == 0xFF
-    assert report.values["timer_pic"] == {"0": 1}
-    assert report.values["timer_apic"] == {f"{TIMER_PIN:x}": 1}
+    check_timer(report)
 
 
 @pytest.mark.kvm
@@ -43,8 +51,7 @@ def test_timer(tmp_path, machine, accel):
 def test_timer_by_irqchip(tmp_path, machine, irqchip):
     """With the controllers in QEMU, and divided between it and the kernel."""
     report = guest(tmp_path, f"{machine},kernel-irqchip={irqchip}", "timer", accel="kvm")
-    assert report.values["timer_pic"] == {"0": 1}
-    assert report.values["timer_apic"] == {f"{TIMER_PIN:x}": 1}
+    check_timer(report)
 
 
 @pytest.mark.parametrize("kernel", [linux_like, pvh_kernel])
@@ -75,7 +82,7 @@ def test_local_apic(tmp_path, machine):
 def test_without_an_apic(tmp_path):
     """A CPU without one gets the timer's interrupt too."""
     report = guest(tmp_path, "pc", "brief timer", ["-cpu", "qemu32,-apic"])
-    assert report.values["timer_pic"] == {"0": 1}
+    assert report.values["timer_pic"]["0"] in (1, 2)
 
 
 def test_without_pic_pit_and_rtc(tmp_path):
@@ -147,4 +154,4 @@ def test_timer_that_ticked_before(tmp_path, machine, expander):
     """KVM's timer goes on though it asked for an interrupt before the PIC was set up: looking for
     the expander's bus takes longer than a tick."""
     report = guest(tmp_path, machine, "brief timer", ["-device", f"{expander},bus_nr=250"], "kvm")
-    assert report.values["timer_pic"] == {"0": 1}
+    assert report.values["timer_pic"]["0"] in (1, 2)
