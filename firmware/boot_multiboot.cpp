@@ -12,10 +12,8 @@ using abi::fw_cfg_key;
 
 void boot_multiboot(machine& pc) {
     const u32 entry = pc.config.read_u32(fw_cfg_key::kernel_entry);
-    const tables::range block = read_extent(pc);
-    pc.map.claim_payload(block);
     check_entry(pc, entry);
-    const u32 begin = static_cast<u32>(block.begin), size = static_cast<u32>(block.size());
+    const u32 begin = static_cast<u32>(pc.image.begin), size = static_cast<u32>(pc.image.size());
     const auto acpi = make_tables(pc);
     mark(pc, step::loading);
     pc.config.read_item_to(fw_cfg_key::kernel_data, begin, size);

@@ -55,7 +55,7 @@ void make_mp_table(machine& pc, const_bytes acpi, bytes floating_pointer) {
         .boot_cpu = {pc.cpu.eax, pc.cpu.edx, static_cast<u8>(pc.cpu.ebx >> 24)},
         .chipset = pc.bridge.kind,
         .isa_bus = pc.isa_bus,
-        .virtio_mmio = pc.bridge.kind == hw::chipset::no_pci && madt.empty()};
+        .virtio_mmio = madt.empty() && has_virtio_lines(pc)};
     tables::write_mp_floating_pointer(as<abi::mp_floating_pointer>(floating_pointer),
                                       tables::write_mp_table(description, pc.work));
 }
@@ -65,15 +65,20 @@ void make_mp_table(machine& pc, const_bytes acpi, bytes floating_pointer) {
 tables::acpi_tables make_tables(machine& pc) {
     tables::table_loader loader(pc.config, pc.map, pc.ram, pc.work);
     const auto acpi = loader.run();
-    // A machine without PCI is a microvm, which QEMU describes by ACPI or else by a device tree.
-    if (pc.bridge.kind != hw::chipset::no_pci)
+    // A machine without PCI is a microvm, which QEMU describes by ACPI or else by a device tree, or
+    // an isapc, which has no I/O APIC.
+    bool has_io_apic = true;
+    if (pc.bridge.kind != hw::chipset::no_pci) {
         remember(pc, acpi.tables, loader.told());
-    else if (acpi.rsdp.empty() && !pc.config.find("etc/fdt").exists())
+    } else if (acpi.rsdp.empty() && !pc.config.find("etc/fdt").exists()) {
+        has_io_apic = false;
         warn(sentences::unknown_bridge, pc.bridge.identity);
+    }
     const bytes anchors = clear_anchor_window(pc.ram);
     make_smbios(pc, anchors.part(0, mp_floating_pointer_offset));
-    make_mp_table(pc, acpi.tables,
-                  anchors.part(mp_floating_pointer_offset, sizeof(abi::mp_floating_pointer)));
+    if (has_io_apic)
+        make_mp_table(pc, acpi.tables,
+                      anchors.part(mp_floating_pointer_offset, sizeof(abi::mp_floating_pointer)));
     log(pc, sentences::log_tables, rsdp_address(pc, acpi), acpi.tables.size());
     mark(pc, step::tables);
     return acpi;

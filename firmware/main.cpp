@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The boot, from the first C++ instruction to the kernel's first.
 #include "boot/payload.hpp"
-#include "boot/pvh.hpp"
 #include "machine.hpp"
 
 namespace mayfly {
@@ -46,8 +45,7 @@ extern "C" [[noreturn]] void firmware_main(u64 reset_tsc) {
     tell_unknown_bridge(pc);
     prepare_platform(pc);
     make_memory_map(pc);
-    if (kind == payload_kind::pvh_elf)
-        boot::claim_image(read_extent(pc), head, pc.map);
+    claim_image(pc, head, kind);
     set_memory_types(pc);
     if (is_prepared_fully(pc, head, kind)) {
         prepare_pci(pc);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The machine before any payload: chipset, memory below 1 MiB, memory map.
+#include "boot/pvh.hpp"
 #include "machine.hpp"
 #include "resume.hpp"
 
@@ -65,6 +66,17 @@ void make_memory_map(machine& pc) {
                    memory_type::reserved);
     }
     pc.map.set({image_begin, four_gib}, memory_type::reserved);
+}
+
+void claim_image(machine& pc, const_bytes head, boot::payload_kind kind) {
+    if (kind == boot::payload_kind::linux_image)
+        return;
+    const u32 begin = pc.config.read_u32(abi::fw_cfg_key::kernel_address);
+    pc.image = {begin, u64{begin} + pc.config.read_u32(abi::fw_cfg_key::kernel_size)};
+    if (kind == boot::payload_kind::pvh_elf)
+        boot::claim_image(pc.image, head, pc.map);
+    else
+        pc.map.claim_payload(pc.image);
 }
 
 }  // namespace mayfly

@@ -2,6 +2,7 @@
 // What else a BIOS leaves: interrupts that come, and what guests find below 1 MiB.
 #include "hw/interrupts.hpp"
 #include "machine.hpp"
+#include "resume.hpp"
 #include "tables/routing_table.hpp"
 
 namespace mayfly {
@@ -30,21 +31,25 @@ void prepare_bios32(machine& pc) {
 
 }  // namespace
 
+bool has_virtio_lines(machine& pc) {
+    return pc.bridge.kind == hw::chipset::no_pci && !pc.config.find("etc/acpi/rsdp").exists() &&
+           pc.config.find("etc/fdt").exists();
+}
+
 void prepare_interrupts(machine& pc, bool for_linux) {
+    record_of(pc.ram).has_interrupts = true;
     // The timer runs at 18.2 Hz after a reset (QEMU hw/timer/i8254.c); who halts waits for it.
     u8 open = hw::second_pic_interrupts | hw::timer_interrupt;
-    if (pc.bridge.kind == hw::chipset::no_pci) {
-        // Without ACPI, virtio-mmio has ISA interrupts. With it Linux looks at no 8259 (ACPI's
-        // hardware-reduced profile), so does not close it, and takes the timer for a double fault.
-        if (!pc.config.find("etc/acpi/rsdp").exists())
-            hw::set_virtio_interrupts(pc.hardware);
-        else if (for_linux)
-            open = hw::second_pic_interrupts;
-    }
+    // With ACPI's hardware-reduced profile Linux looks at no 8259, so does not close it either, and
+    // takes the timer's interrupt for a double fault.
+    if (has_virtio_lines(pc))
+        hw::set_virtio_interrupts(pc.hardware);
+    else if (pc.bridge.kind == hw::chipset::no_pci && for_linux)
+        open = hw::second_pic_interrupts;
     // First the APIC: KVM's timer waits until its last interrupt is taken, and where it is dropped
     // by the start of a PIC that nobody listens to, for ever (Linux arch/x86/kvm/i8259.c,
     // pic_ioport_write).
-    hw::prepare_local_apic(pc.hardware, pc.cpu.edx);
+    hw::prepare_local_apic(pc.hardware);
     hw::prepare_pic(pc.hardware, open);
 }
 

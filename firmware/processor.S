@@ -6,7 +6,7 @@
 // interrupts off, direction flag clear. It does not leave: an INIT ends it.
 
 PROCESSOR_ANSWERS = 0x28            // firmware/processors.cpp has these places too
-PROCESSOR_LIST = 0x30
+PROCESSOR_LIST = 0x2c
 
     .section .rodata.processor, "a"
     .code16

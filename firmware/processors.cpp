@@ -20,10 +20,9 @@ static_assert(sizeof(setting) == 12);
 struct orders {
     u8 code[0x28];
     u32 answers;     ///< processors that have done it count themselves here
-    u32 others;      ///< how many are to; none is started where it is 0
     setting list[];  ///< IA32_FEATURE_CONTROL first, if at all; index 0 ends it
 };
-static_assert(sizeof(orders) == 0x30);
+static_assert(sizeof(orders) == 0x2c);
 
 /// In processor.S.
 extern "C" const u8 processor_code[sizeof(orders::code)];
@@ -76,8 +75,6 @@ void prepare_processors(machine& pc) {
     if ((pc.cpu.edx & hw::feature_mtrr) != 0)
         list = add_memory_types(pc.hardware, list);
     list->index = 0;
-    const u32 count = pc.config.read_u32(abi::fw_cfg_key::cpu_count);
-    given.others = count > 1 && (pc.cpu.edx & hw::feature_apic) != 0 ? count - 1 : 0;
     record_of(pc.ram).has_orders = true;
     give_orders(pc);
 }
@@ -86,9 +83,10 @@ void prepare_processors(machine& pc) {
     auto& given = orders_of(pc.ram);
     if (given.list[0].index == feature_control)
         pc.hardware.write_msr(feature_control, given.list[0].value);
-    const u32 others = given.others;
-    if (others == 0)
+    const u32 count = pc.config.read_u32(abi::fw_cfg_key::cpu_count);
+    if (count <= 1 || (pc.cpu.edx & hw::feature_apic) == 0)
         return;
+    const u32 others = count - 1;
     given.answers = 0;
     hw::start_others(pc.hardware, processor_start);
     const u32 answered = hw::await_answers(pc.hardware, given.answers, others);

@@ -21,16 +21,10 @@ u64 read_number(machine& pc, text name) {
     return load<u64>(content, 0);
 }
 
-tables::range read_extent(machine& pc) {
-    const u32 begin = pc.config.read_u32(abi::fw_cfg_key::kernel_address);
-    return {begin, u64{begin} + pc.config.read_u32(abi::fw_cfg_key::kernel_size)};
-}
-
-void check_entry(machine& pc, u32 entry) {
-    if (pc.map.is_claimed(entry))
-        return;
-    const tables::range image = read_extent(pc);
-    fail_wide(sentences::entry_outside, entry, image.begin, static_cast<u32>(image.size()));
+void check_entry(const machine& pc, u32 entry) {
+    if (!pc.map.is_claimed(entry))
+        fail_wide(sentences::entry_outside, entry, pc.image.begin,
+                  static_cast<u32>(pc.image.size()));
 }
 
 command_line read_command_line(machine& pc, u32 limit, u32 zeros) {

@@ -17,11 +17,10 @@ u32 waking_vector(const_bytes tables) {
     return vector;
 }
 
-/// What a full preparation does besides. `registers` is what prepare_pci() wrote.
-void prepare_fully(machine& pc, span<const pci::config_write> registers) {
+/// As prepare_pci() left it.
+void restore_pci(machine& pc, span<const pci::config_write> registers) {
     const u32 ecam = pc.bridge.kind == hw::chipset::q35 ? hw::q35_ecam : 0;
     pci::config_space<hw::hardware>(pc.hardware, ecam).replay(registers);
-    prepare_interrupts(pc, false);
 }
 
 }  // namespace
@@ -45,8 +44,9 @@ void resume(machine& pc) {
     hw::set_memory_types(pc.hardware, record.low_ram_end, pc.cpu.edx);
     if (record.has_orders)
         give_orders(pc);
-    if (!record.registers.empty())
-        prepare_fully(pc, record.registers);
+    restore_pci(pc, record.registers);
+    if (record.has_interrupts)
+        prepare_interrupts(pc, false);
     for (const auto* told = record.told; told != nullptr; told = told->next)
         pc.config.write(told->to, told->offset, told->address, told->size);
     enter_real_mode(vector >> 4 << 16 | (vector & 0xf));

@@ -7,6 +7,7 @@
 vector_handlers:
 timer:                              // IRQ 0: ticks since midnight at 0040:006C
     pushw %ax
+    pushw %dx
     pushw %ds
     pushw $0
     popw %ds
@@ -15,8 +16,9 @@ timer:                              // IRQ 0: ticks since midnight at 0040:006C
     jb 1f
     andl $0, 0x46c
     incb 0x470                      // midnights
-1:  int $0x1c                       // for whom it may concern
+1:  int $0x1c                       // for whom it may concern; may take AX, DX and DS
     popw %ds
+    popw %dx
     jmp 2f
 second_controller:                  // IRQ 8 to 15
     pushw %ax

@@ -51,6 +51,7 @@ struct machine {
     u8 last_bus = 0;  ///< full preparation: the highest number of a PCI bus
     u8 isa_bus = 1;   ///< a number that no PCI bus has
     tables::memory_map map{first_mib};
+    tables::range image;  ///< claim_image()
 };
 
 /// Tells one line on the debug port, if the user asked for them.
@@ -87,13 +88,9 @@ bytes read_file(machine& pc, text name, hw::file file);
 /// A file that is a number of 64 bits; 0 where there is none.
 u64 read_number(machine& pc, text name);
 
-/// Where an image that QEMU takes apart (PVH, multiboot) is or will be, from its first byte to its
-/// last.
-tables::range read_extent(machine& pc);
-
 /// Stops where an image that QEMU takes apart is to be entered outside of itself. Nothing but the
 /// image may have claimed RAM yet.
-void check_entry(machine& pc, u32 entry);
+void check_entry(const machine& pc, u32 entry);
 
 /// Goes on where the guest wants to, if an INIT came with a shutdown code of it.
 void honour_shutdown_code(machine& pc);
@@ -115,11 +112,15 @@ void prepare_platform(machine& pc);
 /// The memory map without tables and payload.
 void make_memory_map(machine& pc);
 
+/// Takes the place of an image that QEMU takes apart (PVH, multiboot), from its first byte to its
+/// last, before anything else can have it. Stops where that is not free RAM.
+void claim_image(machine& pc, const_bytes head, boot::payload_kind kind);
+
 /// How many root buses there are besides bus 0 (QEMU hw/pci-bridge/pci_expander_bridge.c).
 u32 count_extra_roots(machine& pc);
 
 /// Whether the payload sets up its own hardware. `head` is the first bytes of the kernel file.
-/// After boot::claim_image().
+/// After claim_image().
 bool is_linux(const machine& pc, const_bytes head, boot::payload_kind kind);
 
 /// Whether the preparation is to be full: by the user's word or the build's, for a payload that is
@@ -131,13 +132,17 @@ bool is_prepared_fully(machine& pc, const_bytes head, boot::payload_kind kind);
 /// from what it finds programmed then. Does nothing on an unknown chipset.
 void prepare_pci(machine& pc);
 
+/// Whether virtio-mmio has the ISA interrupts 5 to 12: on a microvm without ACPI, which QEMU
+/// describes by a device tree (hw/i386/microvm.c, microvm-dt.c).
+bool has_virtio_lines(machine& pc);
+
 /// Interrupt controllers as a BIOS leaves them, so that a guest that does nothing but open its
 /// interrupts gets those of the timer; `for_linux` not where Linux would not expect them. Touches
 /// no RAM.
 void prepare_interrupts(machine& pc, bool for_linux);
 
 /// The rest of what a BIOS leaves: clock, interrupt vectors, BIOS data area and, where PCI is
-/// reached by ports, `$PIR` and the 32-bit PCI BIOS. After prepare_pci() and boot::claim_image().
+/// reached by ports, `$PIR` and the 32-bit PCI BIOS. After prepare_pci() and claim_image().
 void prepare_bios(machine& pc);
 
 /// Memory types of this CPU, by the memory map.
@@ -156,8 +161,9 @@ bool needs_feature_control(machine& pc, const_bytes head, boot::payload_kind kin
 /// features.
 void prepare_processors(machine& pc);
 
-/// The same again after S3, by what that has left in the page at processor_start; writes to no
-/// other memory. No access for a single CPU, three for more.
+/// The same again after S3, by what that has left in the page at processor_start, for the CPUs that
+/// there are then; writes to no memory that is the guest's. One access for a single CPU, four for
+/// more.
 void give_orders(machine& pc);
 
 /// ACPI, SMBIOS and MP table.

@@ -18,7 +18,8 @@ struct resume_record {
     u32 low_ram_end;  ///< as memory_map has it
     const_bytes tables;
     const tables::told_pointer* told;
-    span<const pci::config_write> registers;  ///< empty after a lean preparation
+    span<const pci::config_write> registers;  ///< what prepare_pci() wrote
+    bool has_interrupts;                      ///< whether prepare_interrupts() was called
     bool has_orders;                          ///< whether prepare_processors() was called
 };
 

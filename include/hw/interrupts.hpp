@@ -32,14 +32,12 @@ void prepare_pic(Hardware& hardware, u8 open) {
 }
 
 /// The boot CPU's local APIC passes on the 8259s and the NMI (MP specification 1.4, 3.6.2.2,
-/// virtual wire mode; Intel SDM volume 3A, 11.5.1 and 11.9). `features` is EDX of CPUID leaf 1.
-/// Three accesses, none without an APIC.
+/// virtual wire mode; Intel SDM volume 3A, 11.5.1 and 11.9). Whatever CPUID says: QEMU gives each
+/// of several CPUs one (target/i386/cpu.c, x86_cpu_realizefn), and where there is none, writes go
+/// nowhere. Three accesses.
 template <machine Hardware>
-void prepare_local_apic(Hardware& hardware, u32 features) {
+void prepare_local_apic(Hardware& hardware) {
     constexpr u32 apic = 0xfee00000, spurious = 0xf0, lint0 = 0x350, lint1 = 0x360;
-    constexpr u32 has_apic = 1u << 9;
-    if ((features & has_apic) == 0)
-        return;
     hardware.write_mmio32(apic | spurious, 0x1ff);  // enabled; the vector as a reset leaves it
     hardware.write_mmio32(apic | lint0, 0x8700);    // external, level
     hardware.write_mmio32(apic | lint1, 0x8400);    // NMI, level

@@ -201,6 +201,8 @@ def test_isapc_is_treated_generically(tmp_path, cpu, protocol):
         layout.check_disjoint(report)
         free = memory.of_type(memory.firmware_map(report), memory.RAM)
         assert free[0] == Range(0, free[0].end, memory.RAM)
+        assert report.port[0x4D0] == report.port[0x4D1] == 0, "ISA interrupts are edges"
+        assert "mp_pointer" not in report.memory, "there is no I/O APIC"
         expect_sentence(guest.vm.debug, "mayfly: host bridge: unknown, treated as a generic PC "
                                         "(PCI vendor and device 0xffffffff)")
 

@@ -22,6 +22,7 @@ RAM = 32 * MIB
 # What the firmware may write to when it resumes: its DMA descriptor with the number behind it, and
 # its stack. The payload's first instructions note the registers.
 OWN = [range(0xE0000, 0xE0020), range(0xEC000, 0xF0000), range(0x7800, 0x7880)]
+ANSWERS = 0xEC000 + 0x28  # of the processors that were started
 REGISTERS = 0xEBFC0 + 20  # in the record: where the writes to PCI are kept, and how many
 AFTER_BOOT_ONLY = ("gdt", "zero_page", "command_line", "start_info", "memory_map",
                    "multiboot_info", "loader_name")
@@ -208,6 +209,19 @@ def woken(tmp_path, *words: str) -> list:
             "-append", " ".join(["brief boots=2 reboot=cf9 woken", *words])]
 
 
+def check_waking_vector(tmp_path, machine: str, vector: int, sentence: str) -> None:
+    """What is said of it."""
+    kernel = write_kernel(tmp_path, linux_like())
+    with Qemu(machine, ["-S", "-kernel", kernel, "-append",
+                        f"brief sleeps=1 waking={vector:x}"]) as vm:
+        vm.qmp("cont")
+        vm.wait_event("SUSPEND")
+        vm.qmp("system_wakeup")
+        vm.wait_until(lambda: vm.serial.endswith("\n") and vm.debug.endswith("\n"), "sentence")
+        expect_sentence(vm.debug, sentence)
+        expect_sentence(vm.serial, sentence)
+
+
 NO_VECTOR = "mayfly: resume: the guest left no waking vector below 1 MiB (0x0)"
 HIGH_VECTOR = "mayfly: resume: the guest left no waking vector below 1 MiB (0x100000)"
 NO_RECORD = "mayfly: resume: the boot left no record (mark "
@@ -216,21 +230,24 @@ NO_RECORD = "mayfly: resume: the boot left no record (mark "
 @pytest.mark.parametrize("machine", MACHINES)
 def test_no_waking_vector(tmp_path, machine):
     """A guest that did not say where it wants to go on."""
-    with Qemu(machine, woken(tmp_path)) as vm:
-        expect_sentence(complaint(vm), NO_VECTOR)
+    check_waking_vector(tmp_path, machine, 0, NO_VECTOR)
 
 
 @pytest.mark.parametrize("machine", MACHINES)
 def test_waking_vector_that_real_mode_does_not_reach(tmp_path, machine):
     """One at 1 MiB."""
-    kernel = write_kernel(tmp_path, linux_like())
-    with Qemu(machine, ["-S", "-kernel", kernel, "-append", "brief sleeps=1 waking=100000"]) as vm:
-        vm.qmp("cont")
-        vm.wait_event("SUSPEND")
-        vm.qmp("system_wakeup")
-        vm.wait_until(lambda: vm.serial.endswith("\n") and vm.debug.endswith("\n"), "sentence")
-        expect_sentence(vm.debug, HIGH_VECTOR)
-        expect_sentence(vm.serial, HIGH_VECTOR)
+    check_waking_vector(tmp_path, machine, MIB, HIGH_VECTOR)
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_processor_plugged_in_the_sleep(tmp_path, machine):
+    """Each that is there at the wake-up gets its registers, however many the boot had."""
+    added = {"driver": "qemu64-x86_64-cpu", "socket-id": 1, "core-id": 0, "thread-id": 0}
+    _, (nap,) = sleeping.naps(tmp_path, machine, ["-m", "32M", "-smp", "1,maxcpus=2,sockets=2",
+                                                  *FULL],
+                              size=MIB, change=lambda vm: vm.qmp("device_add", **added))
+    answers = slice(ANSWERS, ANSWERS + 4)
+    assert (nap.before[answers], nap.after[answers]) == (bytes(4), bytes([1, 0, 0, 0]))
 
 
 @pytest.mark.parametrize("machine", MACHINES)
@@ -262,7 +279,8 @@ def test_accesses(tmp_path, machine, limit, record_property):
         vm.qmp("stop")
         vm.hmp("trace-event memory_region_ops_* off")
         found = accesses.read_trace(log)
-    payloads_first = next(i for i, a in enumerate(found) if a.device == "acpi-evt")
+    payloads_first = next(i for i, a in enumerate(found) 
+                          if a.device == "acpi-evt" and a.kind == "write")
     ours = found[:payloads_first]
     assert not any("fwcfg" in a.device for a in ours)
     record_property("figures", f"{machine}: {len(ours)} device accesses to resume from S3")

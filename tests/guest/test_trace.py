@@ -57,8 +57,9 @@ READ = {
             0x21: ["initrd"], 0x40: [], None: []},
     # QEMU calls the information structure an initrd.
     "multiboot": {0x01: ["directory", "opt/org.mayfly/trace"],
-                  0x02: ["setup", "kernel size", "setup size", "etc/e820", "number of CPUs"],
-                  0x03: ["kernel entry", "kernel address", "kernel size"], 0x20: [],
+                  0x02: ["setup", "kernel size", "setup size", "etc/e820", "kernel address",
+                         "kernel size", "number of CPUs"],
+                  0x03: ["kernel entry"], 0x20: [],
                   0x21: ["kernel", "initrd"], 0x40: [], None: []}}
 KERNEL = {"bzimage": linux_like, "pvh": pvh_kernel,
           "multiboot": lambda: multiboot.elf(multiboot.Program.reporting())}

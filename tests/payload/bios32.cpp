@@ -150,10 +150,10 @@ void check_reading(pci_bios& bios, u32 last_bus) {
             const u32 value = read_config(function, offset) >> offset % 4 * 8;
             const u32 bx = 0xabcd0000 | function;
             auto r = bios.call(8, bx, kept, kept, kept, offset, good);
-            bios.expect(r.ecx == ((kept & ~0xffu) | (value & 0xff)) && r.edx == kept && r.ebx == bx);
+            bios.expect(r.ecx == ((kept & ~0xffu) | (value & 0xff)) && r.edx == kept &&
+                        r.ebx == bx);
             r = bios.call(9, bx, kept, kept, kept, offset, offset % 2 ? bad_register : good);
-            bios.expect(offset % 2 != 0 ||
-                        r.ecx == ((kept & ~0xffffu) | (value & 0xffff)));
+            bios.expect(offset % 2 != 0 || r.ecx == ((kept & ~0xffffu) | (value & 0xffff)));
             r = bios.call(10, bx, kept, kept, kept, 0x5a5a0000 | offset,
                           offset % 4 ? bad_register : good);
             bios.expect(offset % 4 != 0 || r.ecx == value);
@@ -228,12 +228,20 @@ void check(u32 base, u32 offset, bool moved) {
     check_writing(bios);
     check_routing(bios);
     for (const u32 function : {0x00, 0x04, 0x05, 0x06, 0x07, 0x0f, 0x10, 0x80, 0xff}) {
-        const auto none = bios.call(static_cast<u32>(function), kept, kept, kept, kept, kept,
-                                    not_supported);
+        const auto none =
+            bios.call(static_cast<u32>(function), kept, kept, kept, kept, kept, not_supported);
         bios.expect(none.ebx == kept && none.ecx == kept && none.edx == kept);
     }
-    bios_registers other{0xb201, kept, kept, kept, kept, kept, kept, 0,
-                         moved ? offset : base + offset, moved ? moved_code : flat_code};
+    bios_registers other{0xb201,
+                         kept,
+                         kept,
+                         kept,
+                         kept,
+                         kept,
+                         kept,
+                         0,
+                         moved ? offset : base + offset,
+                         moved ? moved_code : flat_code};
     bios_call(&other);
     bios.expect(other.eax == 0x8101 && (other.eflags & carry) != 0);
     report::fact("pcibios", moved ? "moved_checks" : "checks", bios.checks);

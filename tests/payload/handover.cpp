@@ -179,12 +179,12 @@ handover report_multiboot(u32 info) {
 
 handover report_protocol(const struct entry_state& state) {
     switch (state.kind) {
-    case protocol::pvh:
-        return report_start_info(state.ebx);
-    case protocol::multiboot:
-        return report_multiboot(state.ebx);
-    default:
-        return report_zero_page(state);
+        case protocol::pvh:
+            return report_start_info(state.ebx);
+        case protocol::multiboot:
+            return report_multiboot(state.ebx);
+        default:
+            return report_zero_page(state);
     }
 }
 

@@ -231,8 +231,9 @@ void report_both(const char* pic, const char* apic, u32 irq, bool is_pci, u32 li
 
 void report_timer() {
     report_count("timer_pic", 0, wait_for(first_pic_vector));
+    constexpr u32 has_apic = 1u << 9;
     const route by = find_route(false, 0);
-    if (by.address != 0) {
+    if (by.address != 0 && (cpuid(1).edx & has_apic) != 0) {
         open_by(by, false);
         report_count("timer_apic", by.pin, wait_by_io_apic());
     }

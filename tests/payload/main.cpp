@@ -76,7 +76,8 @@ u32 own_copy(u32 command_line) {
     stop();
 }
 
-/// As the image has it; a kernel that runs has changed its data, so it must be loaded anew each time.
+/// As the image has it; a kernel that runs has changed its data, so it must be loaded anew each
+/// time.
 volatile u32 image_is_fresh = 1;
 
 u64 given_rsdp;

@@ -120,7 +120,8 @@ void disable_interrupt_links() {
     const u32 device = bridge == q35 ? 31 : 1;
     const u32 routes = pci::read32(device, 0, pirq_a_to_d);
     for (u32 i = 0; i < 4; ++i) {
-        pci::write8(device, 0, pirq_a_to_d + i, static_cast<u8>(routes >> (8 * i) | route_disabled));
+        pci::write8(device, 0, pirq_a_to_d + i,
+                    static_cast<u8>(routes >> (8 * i) | route_disabled));
     }
 }
 

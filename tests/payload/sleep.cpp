@@ -22,7 +22,8 @@ struct [[gnu::packed]] state {
     u16 idt_limit;
     u32 idt_base;
 };
-static_assert(__builtin_offsetof(state, eflags) == 20 && __builtin_offsetof(state, idt_limit) == 24);
+static_assert(__builtin_offsetof(state, eflags) == 20 &&
+              __builtin_offsetof(state, idt_limit) == 24);
 
 constexpr u32 fadt_facs = 36;
 constexpr u32 facs_waking_vector = 12;
