@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """What the image and the source must be, whatever it does when it runs."""
 
+import ast
 import os
 import re
 import shutil
 import subprocess
+from collections import Counter
 
 import pytest
 
@@ -175,6 +177,18 @@ def test_assembly_is_short(name):
     lines = (ROOT / f"firmware/{name}").read_text(encoding="utf-8").splitlines()
     code = [line for line in lines if re.match(r"\s+[a-z]", line) and not line.strip().startswith(".")]
     assert len(code) < 100, len(code)
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent for path in (ROOT / "tests").rglob(
+    "test_*.py")}), ids=lambda path: path.name)
+def test_no_test_hides_another(folder):
+    """Of two with one name in a file, Python keeps the last, and pytest does not see the first."""
+    hidden = []
+    for path in folder.glob("test_*.py"):
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+        names = [part.name for part in body if isinstance(part, ast.FunctionDef)]
+        hidden += [f"{path.name}: {name}" for name, count in Counter(names).items() if count > 1]
+    assert not hidden
 
 
 def test_format():
