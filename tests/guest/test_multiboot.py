@@ -4,10 +4,13 @@
 import struct
 
 import pytest
+from test_interrupts import VIRTIO_LINES, check_timer
 from test_machines import MICROVMS
 from test_machines import check as check_machine
 from test_memory import MIB, TABLE_LOSS, check_map, sparse, to_bytes
 from test_pci import VIRTIO, check, check_as_qemu_has_it, devices, windows_of
+from test_pci_bios import check_pci_bios
+from test_processors import check_complete
 from test_pvh import CR0_PE, CR0_PG, EFLAGS_IF, EFLAGS_TF, EFLAGS_VM, FLAT, segment
 from test_reboot import check_same
 
@@ -311,6 +314,27 @@ def test_pci_of_microvm_is_prepared_fully(tmp_path):
         mtree.check_mapped(tree, guest.vm)
         layout.check(guest.report, memory.qemu_ram(guest.vm))
         assert guest.vm.debug == ""
+
+
+@pytest.mark.parametrize("machine", ["pc", "q35,acpi=off", "microvm,acpi=off,pit=on,pic=on"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_bios_leaves(tmp_path, machine, kind):
+    """Interrupts by both controllers, all processors, and the PCI BIOS where there are ports."""
+    is_microvm = machine.startswith("microvm")
+    args = ["-smp", "3,cores=3", *["-device", "virtio-rng-device"] * (2 if is_microvm else 0)]
+    words = f"brief timer processors=3 {'virtio' if is_microvm else 'pcibios'}"
+    with booted(tmp_path, machine, args, kernel=kernel_of(kind), words=words) as guest:
+        report = guest.report
+        assert guest.vm.debug == ""
+    assert report.entry == "multiboot"
+    check_timer(report)
+    check_complete(report, 3)
+    if is_microvm:
+        # QEMU gives a device without a bus the last transport that is free.
+        lines = {f"{line:x}": 1 for line in VIRTIO_LINES[-2:]}
+        assert report.values["virtio_pic"] == report.values["virtio_apic"] == lines
+    else:
+        check_pci_bios(report, 0)
 
 
 @pytest.mark.parametrize("machine", MACHINES)

@@ -53,7 +53,7 @@ def check_pci_bios(report, last_bus):
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize("machine", ["pc", "q35"])
+@pytest.mark.parametrize("machine", ["pc", "q35", "pc,acpi=off", "q35,acpi=off"])
 def test_pci_bios(tmp_path, machine, variant):
     """Finding, reading, writing and routing, over every function of every bus."""
     args, last_bus = VARIANTS[variant]
