@@ -151,6 +151,15 @@ def logged(tmp_path, machine, args, **options) -> tuple[dict[int, dict[int, int]
     return writes_in(log, page), page
 
 
+def check_memory_types(registers: dict[int, int], first: dict[int, int]) -> None:
+    """Every MTRR that the boot CPU has was written, with the boot CPU's value."""
+    written = {index: value for index, value in registers.items() if index != FEATURE_CONTROL}
+    assert written[0x2FF] == 0xC06
+    assert set(MTRRS) < set(written)
+    assert written == {index: first[index] for index in written}
+    assert all(index in written for index in first if 0x200 <= index < 0x210)
+
+
 @pytest.mark.parametrize("machine", MACHINES)
 def test_memory_types_in_the_log(tmp_path, machine):
     """Under TCG, that every processor is given the boot processor's, before the last INIT."""
@@ -158,9 +167,7 @@ def test_memory_types_in_the_log(tmp_path, machine):
     writes, _ = logged(tmp_path, machine, ["-smp", "4", *FULL])
     assert set(writes) == {1, 2, 3}
     for registers in writes.values():
-        assert set(MTRRS) < set(registers)
-        assert registers == {index: first[index] for index in registers}
-        assert all(index in registers for index in first if 0x200 <= index < 0x210)
+        check_memory_types(registers, first)
 
 
 @pytest.mark.parametrize("machine", ["pc", "q35"])
@@ -260,7 +267,8 @@ def test_after_a_sleep(tmp_path, machine, prepare):
 
 @pytest.mark.parametrize("machine", ["pc", "q35"])
 def test_feature_control_after_a_sleep(tmp_path, machine):
-    """Every CPU is given it again, after the sleep's reset has taken it."""
+    """Every CPU is given it again, after the sleep's reset has taken it, and each but the first the
+    memory types that the first had."""
     before, after, pages = tmp_path / "before", tmp_path / "after", []
 
     def watch_anew(vm):
@@ -268,11 +276,13 @@ def test_feature_control_after_a_sleep(tmp_path, machine):
         pages.append(vm.read_memory(START, PAGE))
         vm.hmp(f"logfile {after}")
 
-    sleeping.naps(tmp_path, machine, ["-smp", "3", *WITH_LMCE, *FULL, *watched(before)],
-                  words="brief", change=watch_anew, accel=execution.ACCEL)
+    first, _ = sleeping.naps(tmp_path, machine, ["-smp", "3", *WITH_LMCE, *FULL, *watched(before)],
+                             change=watch_anew, accel=execution.ACCEL)
     writes = writes_in(after, pages[0])
     assert {cpu: w.get(FEATURE_CONTROL) for cpu, w in writes.items()} == \
         dict.fromkeys(range(3), LMCE | LOCKED)
+    for registers in (writes[1], writes[2]):
+        check_memory_types(registers, first.msr)
 
 
 @pytest.mark.parametrize("machine, running, missing", [("pc", [1], 3), ("q35", [1, 2, 4], 1),
