@@ -9,11 +9,12 @@ import re
 import struct
 
 import pytest
+from test_interrupts import ACCELERATORS, TIMER_PIN, VIRTIO_LINES, came
 from test_mptable import apic_ids
 from test_pvh import start_info
 
 from harness import layout, memory, mptable
-from harness.guest import booted, pvh_kernel, run_to_exit
+from harness.guest import boot, booted, pvh_kernel, run_to_exit
 from harness.memory import GIB, KIB, MIB, RAM, Range
 
 WIDE = pytest.mark.wide
@@ -133,6 +134,21 @@ def test_netbsd_on_microvm(tmp_path, machine, cpus, count):
         check_kernels(guest)
         check_virtio(guest, count)
         assert guest.vm.debug == ""
+
+
+@pytest.mark.parametrize("accel", ACCELERATORS)
+@pytest.mark.parametrize("cpus", ["1", "2"])
+def test_interrupts_of_netbsd(tmp_path, cpus, accel):
+    """There is no PIC: timer and devices come through the I/O APIC, where the MP table says."""
+    args = ["-smp", cpus, *["-device", "virtio-rng-device"] * len(VIRTIO_LINES)]
+    report = boot(tmp_path, NETBSD, args, kernel=pvh_kernel(linux=False), accel=accel,
+                  words="timer virtio nopic")
+    assert report.values["timer_pic"] == {"0": 0} and "virtio_pic" not in report.values
+    (pin, count), = report.values["timer_apic"].items()
+    assert int(pin, 16) == TIMER_PIN
+    assert count in (1, 2), "two where a busy host lets a tick pass before the line is closed"
+    assert [int(pin, 16) for pin in report.values["virtio_apic"]] == VIRTIO_LINES
+    assert all(came(count, accel) for count in report.values["virtio_apic"].values())
 
 
 @pytest.mark.parametrize("bits", [64, pytest.param(32, marks=WIDE)])
