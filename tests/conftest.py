@@ -44,7 +44,8 @@ def pytest_configure():
 
 def pytest_report_header():
     answer = os.environ.get(KVM_ANSWER, "not tried")
-    return [f"firmware: {paths.firmware()}", f"a payload runs under KVM: {answer}"]
+    without = "" if answer == "yes" else " (tests that need it are left out)"
+    return [f"firmware: {paths.firmware()}", f"a payload runs under KVM: {answer}{without}"]
 
 
 def is_chosen(item, choice: str) -> bool:
