@@ -34,7 +34,8 @@ void remember(machine& pc, const_bytes tables, const tables::told_pointer* told)
 extern "C" [[noreturn]] void enter_real_mode(u32 far_pointer);
 
 /// Programs again what the wake-up has reset, and goes on at the guest's waking vector in real mode
-/// (ACPI 6.5, 5.2.10 and 16.3). Stops where there is no record or no vector.
+/// (ACPI 6.5, 5.2.10 and 16.3). Resets the machine where it did not sleep, or was reset in its
+/// sleep; the shutdown code is clear by now. Stops where there is no record or no vector.
 [[noreturn]] void resume(machine& pc);
 
 }  // namespace mayfly

@@ -129,6 +129,15 @@ bool is_prepared(Hardware& hardware, chipset kind) {
     return (route & route_interrupt) != 0 && route != nothing;
 }
 
+/// After a reset: whether it ended a sleep. The mark in the CMOS alone does not say so: it is there
+/// after a reset of a guest that sleeps, too. After prepare(). One access, of 16 bits: QEMU answers
+/// no others as the register would (hw/acpi/core.c, acpi_pm_evt_ops).
+template <machine Hardware>
+bool is_wake_up(Hardware& hardware) {
+    constexpr u16 wake_status = 1u << 15;  // ACPI 6.5, 4.8.3.1.1, PM1 status
+    return (hardware.in16(power_management_base) & wake_status) != 0;
+}
+
 /// Every chipset register that QEMU's tables or Linux depend on. Before the first read of an ACPI
 /// file: QEMU makes the tables from what it finds programmed then.
 template <machine Hardware>

@@ -15,6 +15,7 @@ struct cpuid_registers {
 template <typename T>
 concept machine = requires(T m, u16 port, u32 address, u8 byte, u32 word, u64 wide) {
     m.in8(port);
+    m.in16(port);
     m.in32(port);
     m.out8(port, byte);
     m.out32(port, word);
@@ -32,6 +33,11 @@ struct hardware {
     static u8 in8(u16 port) {
         u8 value;
         asm volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
+        return value;
+    }
+    static u16 in16(u16 port) {
+        u16 value;
+        asm volatile("inw %1, %0" : "=a"(value) : "Nd"(port));
         return value;
     }
     static u32 in32(u16 port) {

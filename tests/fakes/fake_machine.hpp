@@ -51,6 +51,7 @@ class fake_machine {
     }
 
     u8 in8(u16 port) { return static_cast<u8>(in("in8", port)); }
+    u16 in16(u16 port) { return static_cast<u16>(in("in16", port)); }
     u32 in32(u16 port) { return in("in32", port); }
     void out8(u16 port, u8 value) {
         text_[port] += static_cast<char>(value);

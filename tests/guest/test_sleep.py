@@ -9,7 +9,7 @@ from harness import accesses, debian_qemu, layout, memory, pci, sleeping
 from harness.failure import complaint
 from harness.guest import linux_like, pvh_kernel, sent_reports, write_kernel
 from harness.memory import MIB
-from harness.qemu import Qemu
+from harness.qemu import PAYLOAD_GOOD, Qemu
 from harness.sentences import expect_sentence
 
 WIDE = pytest.mark.wide
@@ -259,13 +259,37 @@ def test_no_record(tmp_path, machine):
         expect_sentence(vm.serial, vm.debug.strip())
 
 
+@pytest.mark.parametrize("machine", MACHINES)
+def test_reset_in_the_sleep(tmp_path, machine):
+    """It boots, as after any reset."""
+    kernel = write_kernel(tmp_path, linux_like())
+    with Qemu(machine, ["-S", "-kernel", kernel, "-append", "brief sleeps=1", *FULL]) as vm:
+        vm.qmp("cont")
+        vm.wait_event("SUSPEND")
+        vm.qmp("system_reset")
+        vm.wait_event("RESET")
+        vm.qmp("cont")
+        vm.wait_until(lambda: vm.report.count(b"\nend\n") == 2, "second report")
+        assert b"W\n" not in vm.report
+        assert vm.debug == ""
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_mark_of_a_sleep_without_one(tmp_path, machine):
+    """A guest that leaves the mark in the CMOS and resets the machine is booted again."""
+    with Qemu(machine, woken(tmp_path)) as vm:
+        assert vm.wait() == PAYLOAD_GOOD
+        assert vm.report.count(b"\nend\n") == 2
+        assert vm.debug == ""
+
+
 def test_without_acpi(tmp_path):
     """No tables, so nothing to sleep by: a wake-up finds no vector."""
     with Qemu("pc,acpi=off", woken(tmp_path)) as vm:
         expect_sentence(complaint(vm), NO_VECTOR)
 
 
-@pytest.mark.parametrize("machine, limit", [("pc", 16), ("q35", 14)])
+@pytest.mark.parametrize("machine, limit", [("pc", 17), ("q35", 15)])
 def test_accesses(tmp_path, machine, limit, record_property):
     """What a resume costs: less than a boot; it asks fw_cfg nothing."""
     log = tmp_path / "trace"

@@ -90,6 +90,18 @@ TEST(chipset, knows_by_its_interrupt_routes_whether_it_is_prepared) {
     }
 }
 
+TEST(chipset, knows_a_wake_up_by_the_power_management_status) {
+    const auto is_wake_up = [](u32 status) {
+        fake_machine machine;
+        machine.answer(0x600, {status});
+        const bool out = hw::is_wake_up(machine);
+        EXPECT_EQ(machine.log(), (access_log{"in16 0x600"}));
+        return out;
+    };
+    EXPECT_TRUE(is_wake_up(0x8100));   // woken by the power button, as QEMU says
+    EXPECT_FALSE(is_wake_up(0x0001));  // the timer's carry, after a reset
+}
+
 TEST(chipset, finds_prepared_what_it_prepared) {
     // The register as it was after a reset and as it was written.
     for (const auto kind : {hw::chipset::i440fx, hw::chipset::q35}) {
