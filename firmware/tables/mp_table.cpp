@@ -2,6 +2,7 @@
 #include "tables/mp_table.hpp"
 
 #include "abi/acpi.hpp"
+#include "hw/apic.hpp"
 #include "tables/pci_pins.hpp"
 
 namespace mayfly::tables {
@@ -9,7 +10,6 @@ namespace {
 
 constexpr u32 isa_irqs = 16;
 constexpr u32 default_io_apic = 0xfec00000;
-constexpr u32 local_apic = 0xfee00000;
 constexpr u8 integrated_apic = 0x14;  // local APIC version
 constexpr u8 io_apic_version = 0x20;
 constexpr u8 every_local_apic = 0xff;
@@ -222,7 +222,7 @@ u32 write_mp_table(const mp_description& machine, arena& work) {
         .oem_table = 0,
         .oem_table_size = 0,
         .entry_count = entry_count(room.data() + sizeof(abi::mp_header), others, entries.next),
-        .local_apic_address = local_apic,
+        .local_apic_address = hw::local_apic,
         .extended_length = 0,
         .extended_checksum = 0,
         .reserved = 0};

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The local APIC, as far as it starts other processors (Intel SDM volume 3, 9.4 and 11.6).
+// The local APIC: where it is, and how it starts other processors (Intel SDM volume 3, 9.4
+// and 11.6).
 #pragma once
 
 #include "hw/hardware.hpp"
@@ -8,8 +9,8 @@ namespace mayfly::hw {
 
 inline constexpr u32 feature_apic = 1u << 9;  ///< CPUID leaf 1, EDX
 
-/// Where a reset puts the registers; the low half of the interrupt command.
-inline constexpr u32 apic_command = 0xfee00300;
+inline constexpr u32 local_apic = 0xfee00000;            ///< where a reset puts the registers
+inline constexpr u32 apic_command = local_apic | 0x300;  ///< interrupt command, low half
 
 /// To all processors but this one, whatever their ID.
 inline constexpr u32 apic_others = 3u << 18 | 1u << 14;

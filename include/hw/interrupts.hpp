@@ -3,7 +3,7 @@
 // are.
 #pragma once
 
-#include "hw/hardware.hpp"
+#include "hw/apic.hpp"
 
 namespace mayfly::hw {
 
@@ -37,10 +37,11 @@ void prepare_pic(Hardware& hardware, u8 open) {
 /// nowhere. Three accesses.
 template <machine Hardware>
 void prepare_local_apic(Hardware& hardware) {
-    constexpr u32 apic = 0xfee00000, spurious = 0xf0, lint0 = 0x350, lint1 = 0x360;
-    hardware.write_mmio32(apic | spurious, 0x1ff);  // enabled; the vector as a reset leaves it
-    hardware.write_mmio32(apic | lint0, 0x8700);    // external, level
-    hardware.write_mmio32(apic | lint1, 0x8400);    // NMI, level
+    constexpr u32 spurious = 0xf0, lint0 = 0x350, lint1 = 0x360;
+    hardware.write_mmio32(local_apic | spurious,
+                          0x1ff);                       // enabled; the vector as a reset leaves it
+    hardware.write_mmio32(local_apic | lint0, 0x8700);  // external, level
+    hardware.write_mmio32(local_apic | lint1, 0x8400);  // NMI, level
 }
 
 /// What of the clock a reset does not set back: it runs, and counts 24 hours in BCD
