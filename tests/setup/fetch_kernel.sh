@@ -23,11 +23,6 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # shellcheck source=tests/setup/packages.sh
 source "$root/tests/setup/packages.sh"
 
-fail() {
-    printf 'fetch_kernel: %s\n' "$*" >&2
-    exit 1
-}
-
 # The metapackages that stand for a flavour; the first one known to apt is used.
 metapackages() {
     case $1 in
@@ -62,8 +57,8 @@ part_packages() {
         sed -n 's/^ *Depends: \(linux-\(modules\|binary\|base\)-[0-9][^ ]*\)$/\1/p'
 }
 
-download_flavour() {
-    local flavour=$1 target=$2 image
+download() {
+    local flavour=$1 image
     local packages=()
     image=$(concrete_package "$flavour") || return 1
     mapfile -t packages < <(part_packages "$image")
@@ -71,12 +66,12 @@ download_flavour() {
     if [[ $flavour == i386 ]]; then
         packages+=(busybox-static)
     fi
-    unpack "$target" "${packages[@]}"
+    unpack "${packages[@]}"
 }
 
 # Moves what matters from the unpacked packages into its final form.
 arrange() {
-    local work=$1 image modules busybox
+    local image modules busybox
     image=$(compgen -G "$work/root/boot/vmlinuz-*" ||
         compgen -G "$work/root/usr/lib/modules/*/vmlinuz") || fail 'the package holds no vmlinuz'
     modules=$(compgen -G "$work/root/lib/modules/*" || compgen -G "$work/root/usr/lib/modules/*") ||
@@ -94,51 +89,22 @@ arrange() {
     done
 }
 
-# Whether apt's own lists may know the packages: those are of this system's suite and architecture.
-may_be_known() { [[ -z $2 && $1 == "$(dpkg --print-architecture)" ]]; }
-
 fetch() {
-    local flavour=$1 suite=$2 kernel=$3 architecture work log
-    architecture=$(architecture_of "$flavour")
-    command -v apt-get >/dev/null || fail "no apt-get here to get a kernel with; give one: KERNEL="
-    work=$(mktemp -d "$folder/.$kernel.XXXXXX")
-    # shellcheck disable=SC2064
-    trap "rm -rf '$work'" EXIT
-    printf 'fetch_kernel: getting the %s kernel package\n' "$kernel" >&2
-    apt_options=()
-    if ! may_be_known "$architecture" "$suite" || ! download_flavour "$flavour" "$work/first"; then
-        if ! use_private_lists "$architecture" "$suite" ||
-            ! download_flavour "$flavour" "$work/first"; then
-            for log in "$folder/.apt-$architecture${suite:+-$suite}/log" "$work/first/download.log"; do
-                [[ -f $log ]] && cat "$log" >&2
-            done
-            fail "apt knows no package for the $kernel kernel ($(metapackages "$flavour"))"
-        fi
-    fi
-    arrange "$work/first"
-    mv -T "$work/first/done" "$folder/$kernel"
+    local flavour=$1 suite=$2 kernel=$3
+    command -v apt-get >/dev/null || fail 'no apt-get here to get a kernel with; give one: KERNEL='
+    get_packages "the $kernel kernel ($(metapackages "$flavour"))" "$(architecture_of "$flavour")" \
+        "$suite" "$flavour"
+    arrange
+    mv -T "$work/done" "$folder/$kernel"
 }
 
-main() {
-    local kernel=${1:?a flavour is needed: cloud, generic, rt or i386}
-    local flavour=${kernel%%@*} suite=''
-    metapackages "$flavour" >/dev/null
-    if [[ $kernel == *@* ]]; then
-        suite=${kernel#*@}
-        [[ $suite =~ ^[a-z]+$ ]] || fail "'$suite' is no name of a suite, as bullseye or sid"
-    fi
-    folder=${2:-$root/build/kernels}
-    if [[ ! -f $folder/$kernel/vmlinuz ]]; then
-        mkdir -p "$folder"
-        folder=$(cd "$folder" && pwd)
-        # Tests run side by side: one fetches, the others wait and find it done.
-        exec 9>"$folder/.lock"
-        flock 9
-        if [[ ! -f $folder/$kernel/vmlinuz ]]; then
-            fetch "$flavour" "$suite" "$kernel"
-        fi
-    fi
-    printf '%s\n' "$folder/$kernel/vmlinuz"
-}
-
-main "$@"
+kernel=${1:?a flavour is needed: cloud, generic, rt or i386}
+flavour=${kernel%%@*}
+suite=''
+metapackages "$flavour" >/dev/null
+if [[ $kernel == *@* ]]; then
+    suite=${kernel#*@}
+    [[ $suite =~ ^[a-z]+$ ]] || fail "'$suite' is no name of a suite, as bullseye or sid"
+fi
+folder=${2:-$root/build/kernels}
+print_fetched "$kernel/vmlinuz" "$flavour" "$suite" "$kernel"

@@ -19,11 +19,7 @@ source "$root/tests/setup/packages.sh"
 
 readonly qemu_package=qemu-system-x86
 readonly host_architecture=amd64
-
-fail() {
-    printf 'fetch_qemu: %s\n' "$*" >&2
-    exit 1
-}
+readonly program=qemu-system-x86_64
 
 # What apt would install for QEMU where nothing is installed, less what only an installed system
 # needs, such as programs for user accounts.
@@ -36,7 +32,7 @@ needed_packages() {
 download() {
     local needed
     mapfile -t needed < <(needed_packages)
-    ((${#needed[@]} > 0)) && unpack "$1" "${needed[@]}"
+    ((${#needed[@]} > 0)) && unpack "${needed[@]}"
 }
 
 # The program is started by its own suite's loader, which finds that suite's libraries only, and
@@ -56,41 +52,16 @@ END
 }
 
 fetch() {
-    local suite=$1 work log
-    command -v apt-get >/dev/null || fail 'no apt-get here to get QEMU with'
-    work=$(mktemp -d "$folder/.$suite.XXXXXX")
-    # shellcheck disable=SC2064
-    trap "rm -rf '$work'" EXIT
-    printf 'fetch_qemu: getting the packages of QEMU of %s\n' "$suite" >&2
-    apt_options=()
-    if ! use_private_lists "$host_architecture" "$suite" || ! download "$work"; then
-        for log in "$folder/.apt-$host_architecture-$suite/log" "$work/download.log"; do
-            [[ -f $log ]] && cat "$log" >&2
-        done
-        fail "apt does not provide $qemu_package of $suite and its libraries"
-    fi
+    local suite=$1
+    get_packages "$qemu_package of $suite and its libraries" "$host_architecture" "$suite"
     mkdir "$work/done"
     mv "$work/root" "$work/done/root"
-    write_starter "$work/done/qemu-system-x86_64"
-    "$work/done/qemu-system-x86_64" --version >/dev/null || fail "the QEMU of $suite does not start"
+    write_starter "$work/done/$program"
+    "$work/done/$program" --version >/dev/null || fail "the QEMU of $suite does not start"
     mv -T "$work/done" "$folder/$suite"
 }
 
-main() {
-    local suite=${1:?a suite is needed: trixie or sid}
-    [[ $suite =~ ^[a-z]+$ ]] || fail "'$suite' is no name of a suite, as trixie or sid"
-    folder=${2:-$root/build/qemu}
-    if [[ ! -d $folder/$suite ]]; then
-        mkdir -p "$folder"
-        folder=$(cd "$folder" && pwd)
-        # Tests run side by side: one fetches, the others wait and find it done.
-        exec 9>"$folder/.lock"
-        flock 9
-        if [[ ! -d $folder/$suite ]]; then
-            fetch "$suite"
-        fi
-    fi
-    printf '%s\n' "$folder/$suite/qemu-system-x86_64"
-}
-
-main "$@"
+suite=${1:?a suite is needed: trixie or sid}
+[[ $suite =~ ^[a-z]+$ ]] || fail "'$suite' is no name of a suite, as trixie or sid"
+folder=${2:-$root/build/qemu}
+print_fetched "$suite/$program" "$suite"

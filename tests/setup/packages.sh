@@ -1,13 +1,60 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: MIT
 #
-# Gets packages of the distribution and unpacks them, without installing anything. To be sourced;
-# the functions use two variables of the caller's:
+# Gets packages of the distribution and unpacks them, without installing anything. To be sourced by
+# a script that sets `folder`, where all goes, has two functions,
 #
-#   folder        where private package lists go
-#   apt_options   an array of options for apt; empty: the system's own package lists
+#   fetch [argument...]      makes what it is for; calls get_packages
+#   download [argument...]   calls apt with `apt_options`, and unpack(); fails if apt cannot provide
 #
-# The system's apt configuration, lists and list of architectures stay as they are.
+# and ends with print_fetched. The system's apt configuration, lists and list of architectures stay
+# as they are.
+
+fail() {
+    printf '%s: %s\n' "$(basename "$0" .sh)" "$*" >&2
+    exit 1
+}
+
+# Calls `fetch [argument...]` where <folder>/<path> is not there yet, and prints that path.
+print_fetched() {
+    local path=$1
+    shift
+    if [[ ! -e $folder/$path ]]; then
+        mkdir -p "$folder"
+        folder=$(cd "$folder" && pwd)
+        # Tests run side by side: one fetches, the others wait and find it done.
+        exec 9>"$folder/.lock"
+        flock 9
+        if [[ ! -e $folder/$path ]]; then
+            fetch "$@"
+        fi
+    fi
+    printf '%s\n' "$folder/$path"
+}
+
+# Has `download [argument...]` fill `work`, a new folder that is gone when the script ends: with the
+# system's own package lists if they are of this architecture and no other suite is asked for (''),
+# and where they do not know the packages with private ones.
+get_packages() {
+    local what=$1 architecture=$2 suite=$3 log
+    shift 3
+    command -v apt-get >/dev/null || fail "no apt-get here to get $what with"
+    work=$(mktemp -d "$folder/.new.XXXXXX")
+    trap 'rm -rf "$work"' EXIT
+    printf '%s: getting %s\n' "$(basename "$0" .sh)" "$what" >&2
+    apt_options=()
+    if [[ -z $suite && $architecture == "$(dpkg --print-architecture)" ]] && download "$@"; then
+        return
+    fi
+    rm -rf "${work:?}"/*
+    if use_private_lists "$architecture" "$suite" && download "$@"; then
+        return
+    fi
+    for log in "$folder/.apt-$architecture${suite:+-$suite}/log" "$work/download.log"; do
+        [[ -f $log ]] && cat "$log" >&2
+    done
+    fail "apt does not provide $what"
+}
 
 # Fills `apt_options` for private lists of one architecture: for packages of another architecture,
 # and where the system's lists were never fetched or are out of date. With a suite of Debian, the
@@ -69,15 +116,14 @@ debian_mirror() {
     printf '%s\n' "${mirror:-http://deb.debian.org/debian}"
 }
 
-# Downloads packages and unpacks them into <target>/root; fails when apt cannot provide one of them,
-# and <target>/download.log says why.
+# Downloads packages and unpacks them into <work>/root; fails when apt cannot provide one of them,
+# and <work>/download.log says why.
 unpack() {
-    local target=$1 package
-    shift
-    mkdir -p "$target/debs"
-    (cd "$target/debs" && apt-get "${apt_options[@]}" -o APT::Sandbox::User=root \
-        download -qq "$@" >"$target/download.log" 2>&1) || return 1
-    for package in "$target"/debs/*.deb; do
-        dpkg-deb -x "$package" "$target/root" || return 1
+    local package
+    mkdir -p "$work/debs"
+    (cd "$work/debs" && apt-get "${apt_options[@]}" -o APT::Sandbox::User=root \
+        download -qq "$@" >"$work/download.log" 2>&1) || return 1
+    for package in "$work"/debs/*.deb; do
+        dpkg-deb -x "$package" "$work/root" || return 1
     done
 }
