@@ -47,14 +47,14 @@ extern "C" [[noreturn]] void firmware_main(u64 reset_tsc) {
     make_memory_map(pc);
     claim_image(pc, head, kind);
     set_memory_types(pc);
-    if (is_prepared_fully(pc, head, kind)) {
+    const bool is_full = is_prepared_fully(pc, head, kind);
+    if (is_full) {
         prepare_pci(pc);
         prepare_interrupts(pc, is_linux(pc, head, kind));
         prepare_bios(pc);
-        prepare_processors(pc);
-    } else if (needs_feature_control(pc, head, kind)) {
-        prepare_processors(pc);
     }
+    if (is_full || needs_feature_control(pc, head, kind))
+        prepare_processors(pc);
     mark(pc, step::platform);
     if (kind == payload_kind::linux_image)
         boot_linux(pc, head);

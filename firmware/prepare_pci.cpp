@@ -107,13 +107,11 @@ constexpr u32 most_kept = 4096;
 constexpr u32 journal_size = most_kept * sizeof(pci::config_write);
 constexpr u32 tree_size = 64 * kib;
 
-/// RAM for the time of the preparation: nothing of it is claimed. Empty where there is none.
+/// RAM for the time of the preparation: nothing of it is claimed.
 bytes claim_for_now(const machine& pc) {
     constexpr u32 size = journal_size + tree_size;
     tables::memory_map map = pc.map;
-    const u32 at =
-        map.claim_highest(size, page_size, tables::memory_map::top, memory_type::reserved);
-    return pc.ram.at(at, at == 0 ? 0 : size);
+    return pc.ram.at(map.claim_for("pci", size, page_size, memory_type::reserved), size);
 }
 
 /// Buses behind a root have the numbers behind its own.
@@ -153,10 +151,7 @@ void prepare_pci(machine& pc) {
     config.at(0);
     if (kind == hw::chipset::no_pci && config.read(pci::reg_identity) != microvm_host_bridge)
         return;
-    const bytes room = claim_for_now(pc);
-    if (room.empty())
-        return warn(sentences::pci_too_much, 0);
-    auto* const journal = reinterpret_cast<pci::config_write*>(room.data());
+    auto* const journal = reinterpret_cast<pci::config_write*>(claim_for_now(pc).data());
     config.note_in({journal, most_kept});
     __builtin_memset(journal + most_kept, 0, tree_size);
     auto& found = *reinterpret_cast<pci::tree*>(journal + most_kept);

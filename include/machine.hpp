@@ -129,7 +129,8 @@ bool is_linux(const machine& pc, const_bytes head, boot::payload_kind kind);
 bool is_prepared_fully(machine& pc, const_bytes head, boot::payload_kind kind);
 
 /// Gives every PCI device its place. Before the first read of an ACPI file: QEMU makes the tables
-/// from what it finds programmed then. Does nothing on an unknown chipset.
+/// from what it finds programmed then. Does nothing on an unknown chipset. Stops where no 96 KiB of
+/// RAM are free to plan in.
 void prepare_pci(machine& pc);
 
 /// Whether virtio-mmio has the ISA interrupts 5 to 12: on a microvm without ACPI, which QEMU
