@@ -36,12 +36,12 @@ void remember(machine& pc, const_bytes tables, const tables::told_pointer* told)
 }
 
 void resume(machine& pc) {
-    const auto& record = record_of(pc.ram);
-    if (record.mark != resume_record::whole)
-        fail(sentences::no_boot_to_resume, record.mark);
     hw::prepare(pc.hardware, pc.bridge.kind);
     if (!hw::is_wake_up(pc.hardware))
         hw::reset_machine();
+    const auto& record = record_of(pc.ram);
+    if (record.mark != resume_record::whole)
+        fail(sentences::no_boot_to_resume, record.mark);
     const u32 vector = waking_vector(record.tables);
     hw::set_memory_types(pc.hardware, record.low_ram_end, pc.cpu.edx);
     if (record.has_orders)

@@ -14,6 +14,7 @@ namespace {
 
 constexpr u32 wake_address = 0x7008;  // wake.S is made for it
 constexpr u32 state_address = 0x7800;
+constexpr u32 firmware_record = 0xebfc0;
 
 struct [[gnu::packed]] state {
     u32 eax, cr0;
@@ -106,6 +107,9 @@ void by_word(const words& command_line, u64 rsdp) {
     copy_wake_code();
     store(find_facs(static_cast<u32>(rsdp)) + facs_waking_vector,
           command_line.number("waking=", wake_address));
+    if (command_line.has("forget")) {
+        store<u32>(firmware_record, 0x12345678);
+    }
     asm volatile("outw %w0, %1" : : "a"(sleep_type_3 | sleep_enable), "Nd"(pm1_control) : "memory");
     stop();
 }
