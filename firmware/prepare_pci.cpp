@@ -107,9 +107,13 @@ constexpr u32 most_kept = 4096;
 constexpr u32 journal_size = most_kept * sizeof(pci::config_write);
 constexpr u32 tree_size = 64 * kib;
 
-/// RAM for the time of the preparation: nothing of it is claimed.
-bytes claim_for_now(const machine& pc) {
-    constexpr u32 size = journal_size + tree_size;
+/// RAM for the time of the preparation, none of which is claimed: conventional memory, or what else
+/// is free where an image begins in it.
+bytes find_room(const machine& pc) {
+    constexpr u32 size = journal_size + tree_size, begin = 64 * kib;
+    static_assert(begin + size <= last_base_memory);
+    if (pc.image.empty() || pc.image.begin >= begin + size)
+        return pc.ram.at(begin, size);
     tables::memory_map map = pc.map;
     return pc.ram.at(map.claim_for("pci", size, page_size, memory_type::reserved), size);
 }
@@ -133,7 +137,8 @@ void keep(machine& pc, const pci::config_write* journal, u32 count) {
     if (pc.bridge.kind == hw::chipset::no_pci)
         return;
     const u32 size = count * sizeof(pci::config_write);
-    // From the work area, or from the end of the RAM, where the tree was: not from the journal's.
+    // From the work area, or from the end of the RAM, where the tree may be: not from the
+    // journal's.
     const u32 where =
         tables::take_or_claim("pci: registers", size, memory_type::reserved, pc.work, pc.map);
     auto* const kept = pc.ram.at(where, size).data();
@@ -151,7 +156,7 @@ void prepare_pci(machine& pc) {
     config.at(0);
     if (kind == hw::chipset::no_pci && config.read(pci::reg_identity) != microvm_host_bridge)
         return;
-    auto* const journal = reinterpret_cast<pci::config_write*>(claim_for_now(pc).data());
+    auto* const journal = reinterpret_cast<pci::config_write*>(find_room(pc).data());
     config.note_in({journal, most_kept});
     __builtin_memset(journal + most_kept, 0, tree_size);
     auto& found = *reinterpret_cast<pci::tree*>(journal + most_kept);

@@ -130,16 +130,16 @@ bool is_prepared_fully(machine& pc, const_bytes head, boot::payload_kind kind);
 
 /// Gives every PCI device its place. Before the first read of an ACPI file: QEMU makes the tables
 /// from what it finds programmed then. Does nothing on an unknown chipset. Stops where no 96 KiB of
-/// RAM are free to plan in.
+/// RAM are free to plan in. After claim_image().
 void prepare_pci(machine& pc);
 
 /// Whether virtio-mmio has the ISA interrupts 5 to 12: on a microvm without ACPI, which QEMU
 /// describes by a device tree (hw/i386/microvm.c, microvm-dt.c).
 bool has_virtio_lines(machine& pc);
 
-/// Interrupt controllers as a BIOS leaves them, so that a guest that does nothing but open its
-/// interrupts gets those of the timer; `for_linux` not where Linux would not expect them. Touches
-/// no RAM.
+/// Interrupt and keyboard controllers as a BIOS leaves them, so that a guest that does nothing but
+/// open its interrupts gets those of the timer; `for_linux` not where Linux would not expect them.
+/// Touches no RAM.
 void prepare_interrupts(machine& pc, bool for_linux);
 
 /// The rest of what a BIOS leaves: clock, interrupt vectors, BIOS data area and, where PCI is

@@ -79,7 +79,7 @@ class memory_map {
     /// whole pages. Returns where it is; 0, and nothing taken, where there is no room.
     u32 claim_highest(u32 size, u32 alignment, u32 limit, memory_type type);
 
-    /// The same below `top` for the file `name`; stops where there is no room.
+    /// The same below `top`, for what `name` says; stops where there is no room.
     u32 claim_for(text name, u32 size, u32 alignment, memory_type type);
 
     /// Takes the lowest such place at or above `floor` as claimed_ram, not rounded to pages.

@@ -270,6 +270,19 @@ def test_tables_below_the_block(tmp_path, machine, args):
         layout.check(guest.report, memory.qemu_ram(guest.vm))
 
 
+@pytest.mark.parametrize("machine", ["pc,acpi=off", "q35,acpi=off"])
+def test_block_of_all_the_ram(tmp_path, machine):
+    """The image takes all from 1 MiB on; without ACPI nothing else needs room there."""
+    program = Program.reporting().beginning_at(MIB)
+    modules = write_modules(tmp_path, 64 * MIB - MIB - multiboot.block_size(program))
+    arguments = ["-m", "64M", *devices(*VIRTIO), *module_option(*modules)]
+    with booted(tmp_path, machine, arguments,
+                kernel=multiboot.flat(program), words="buses") as guest:
+        assert sum(guest.report.modules[0][:2]) == 64 * MIB
+        assert guest.vm.debug == "" and not pci.Tree(guest.report).missing()
+        check_modules(guest, modules)
+
+
 @pytest.mark.parametrize("machine", MACHINES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_large_bss(tmp_path, machine, kind):
