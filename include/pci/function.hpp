@@ -43,7 +43,7 @@ class function_scanner {
 
     /// The one that go() went to.
     void add_function(const bus& here, u32 identity, u32 header) {
-        constexpr u32 host_bridge = 0x0600, vga = 0x0300;
+        constexpr u32 host_bridge = 0x0600, isa_bridge = 0x0601, vga = 0x0300;
         const u32 device_class = read(reg_class) >> 16;
         if (device_class == host_bridge)
             return;
@@ -58,7 +58,7 @@ class function_scanner {
         config_.write_for_now(reg_command, 0);
         route_interrupt(here);
         set_up(identity);
-        if (header == 0) {
+        if (header == 0 && device_class != isa_bridge) {  // which decodes what no other does
             add_bars(here, 6, reg_rom);
         } else if (header == 1) {
             config_.write_for_now(reg_buses, 0);  // no bus: 0 is the root's

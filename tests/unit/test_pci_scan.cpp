@@ -318,6 +318,14 @@ TEST(pci_scan, leaves_host_bridges_alone) {
     EXPECT_EQ(devices.found.count, 0u);
 }
 
+TEST(pci_scan, asks_isa_bridges_for_no_bars) {
+    fake_pci config;
+    config.roots[0][slot(1)] = fake_pci::function(0x70008086, 0x0601).bar(0x10, 0xfffff000, 0);
+    pci_devices devices(8);
+    pci::scan(config, devices.found, pc);
+    EXPECT_EQ(devices.found.count, 0u);
+}
+
 TEST(pci_scan, sets_up_what_needs_more_than_bars) {
     fake_pci config;
     auto power = fake_pci::function(0x71138086, 0x0680).set(0x3c, 0x0100);
