@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // How much of the machine is set up before the kernel.
+#include "boot/linux.hpp"
 #include "boot/pvh.hpp"
 #include "machine.hpp"
 
@@ -21,8 +22,10 @@ u32 count_extra_roots(machine& pc) {
 }
 
 bool is_linux(const machine& pc, const_bytes head, boot::payload_kind kind) {
+    if (kind == boot::payload_kind::linux_image)
+        return boot::is_linux(as<abi::setup_header>(head, abi::setup_header_offset));
     // The head of a multiboot image reads as zeros.
-    return kind == boot::payload_kind::linux_image || boot::is_linux(head, pc.map, pc.ram);
+    return boot::is_linux(head, pc.map, pc.ram);
 }
 
 bool is_prepared_fully(machine& pc, const_bytes head, boot::payload_kind kind) {

@@ -14,6 +14,12 @@ namespace mayfly::boot {
 /// Stops where the image cannot be entered at its 32-bit entry, or where its header is damaged.
 void check_linux_header(const abi::setup_header& header);
 
+/// False for another program in the format of a kernel, such as Memtest86+. Linux's own build says
+/// where in the image the compressed kernel is (since 2.08 of the boot protocol).
+inline bool is_linux(const abi::setup_header& header) {
+    return header.payload_length != 0;
+}
+
 /// Where a kernel that cannot be relocated is loaded; also QEMU's own load address.
 inline constexpr u32 default_load_address = 0x100000;
 

@@ -349,6 +349,7 @@ PXB = {"pc": devices("pxb,id=x,bus_nr=64", "virtio-rng-pci,bus=x"),
 
 
 IMAGES = {"bzImage": linux_like, "Linux by PVH": pvh.build,
+          "another bzImage": lambda: linux_like(payload_length=0),
           "another by PVH": lambda: pvh.build(linux=False),
           "multiboot": lambda: multiboot.flat(multiboot.Program.reporting())}
 
@@ -357,8 +358,8 @@ IMAGES = {"bzImage": linux_like, "Linux by PVH": pvh.build,
 @pytest.mark.parametrize("kernel, args, is_full", [
     ("bzImage", [], False), ("bzImage", FULL, True), ("bzImage", "pxb", True),
     ("bzImage", [*LEAN, "pxb"], False), ("Linux by PVH", [], False), ("Linux by PVH", FULL, True),
-    ("another by PVH", [], True), ("another by PVH", LEAN, False), ("multiboot", [], True),
-    ("multiboot", LEAN, False)], ids=str)
+    ("another bzImage", [], True), ("another bzImage", LEAN, False), ("another by PVH", [], True),
+    ("another by PVH", LEAN, False), ("multiboot", [], True), ("multiboot", LEAN, False)], ids=str)
 def test_choice(tmp_path, machine, kernel, args, is_full):
     """Lean for Linux, full for others and extra roots, and what the user asks for."""
     image = IMAGES[kernel]()
@@ -460,9 +461,9 @@ def test_what_has_no_room_is_named(tmp_path, machine):
 
 
 def test_no_room_to_plan_in_is_said(tmp_path):
-    """A machine of 1 MiB has no RAM to note its devices in."""
-    kernel = write_kernel(tmp_path, linux_like())
-    with Qemu("pc", [*FULL, "-kernel", kernel, "-m", "1M"]) as vm:
+    """A machine of 1 MiB, with an image below 640 KiB, has no RAM to note its devices in."""
+    kernel = write_kernel(tmp_path, multiboot.flat(multiboot.Program.reporting(low=True)))
+    with Qemu("pc", ["-kernel", kernel, "-m", "1M"]) as vm:
         said = complaint(vm)
     expect_sentence(said, "mayfly: pci: no room below 4096 MiB (98304 bytes, alignment 4096)")
 

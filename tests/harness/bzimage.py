@@ -72,6 +72,7 @@ class Header:
     xloadflags: int = DEBIAN_XLOADFLAGS
     cmdline_size: int = 2047
     pref_address: int = 0x1000000
+    payload_length: int = 1000  # of the compressed kernel; what is not Linux has 0
     init_size: int | None = None  # None: what the program needs
     syssize: int | None = None  # None: what the file holds
     boot_flag: int = 0xAA55
@@ -97,6 +98,7 @@ def _fields(header: Header, program_size: int, memory: int) -> list[tuple[int, s
         (0x235, "<B", header.min_alignment),
         (0x236, "<H", header.xloadflags),
         (0x238, "<I", header.cmdline_size),
+        (0x24C, "<I", header.payload_length),
         (0x258, "<Q", header.pref_address),
         (0x260, "<I", init_size),
     ]

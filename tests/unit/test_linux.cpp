@@ -574,6 +574,14 @@ TEST(find_trailer, finds_what_trying_both_places_finds) {
     EXPECT_LT(count, 1800u);
 }
 
+TEST(linux_image, is_told_from_other_programs_in_its_format) {
+    for (const std::string name : {"generic", "cloud", "rt", "i386"}) {
+        auto head = captured("kernels/" + name + ".bin");
+        EXPECT_TRUE(boot::is_linux(as<setup_header>(span_of(head), abi::setup_header_offset)));
+    }
+    EXPECT_FALSE(boot::is_linux(good_header()));
+}
+
 TEST(boot_params, say_where_everything_is) {
     for (const std::string name : {"generic", "cloud", "rt", "i386"}) {
         auto head = captured("kernels/" + name + ".bin");
