@@ -51,6 +51,7 @@ void prepare_interrupts(machine& pc, bool for_linux) {
     // pic_ioport_write).
     hw::prepare_local_apic(pc.hardware);
     hw::prepare_pic(pc.hardware, open);
+    hw::prepare_keyboard(pc.hardware);
 }
 
 void prepare_bios(machine& pc) {

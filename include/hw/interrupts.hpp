@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Interrupt controllers and clock as a BIOS leaves them, for a guest that goes on with them as they
-// are.
+// Interrupt controllers, keyboard controller and clock as a BIOS leaves them, for a guest that goes
+// on with them as they are.
 #pragma once
 
 #include "hw/apic.hpp"
@@ -38,10 +38,22 @@ void prepare_pic(Hardware& hardware, u8 open) {
 template <machine Hardware>
 void prepare_local_apic(Hardware& hardware) {
     constexpr u32 spurious = 0xf0, lint0 = 0x350, lint1 = 0x360;
-    hardware.write_mmio32(local_apic | spurious,
-                          0x1ff);                       // enabled; the vector as a reset leaves it
-    hardware.write_mmio32(local_apic | lint0, 0x8700);  // external, level
-    hardware.write_mmio32(local_apic | lint1, 0x8400);  // NMI, level
+    hardware.write_mmio32(local_apic | spurious, 0x1ff);  // enabled, the vector of a reset
+    hardware.write_mmio32(local_apic | lint0, 0x8700);    // external, level
+    hardware.write_mmio32(local_apic | lint1, 0x8400);    // NMI, level
+}
+
+/// The keyboard controller (Intel 8042; IBM PC AT Technical Reference, "Keyboard Controller"): the
+/// keyboard's interrupt comes, its codes are those of the IBM PC's, and the mouse waits for who
+/// wants it. Out of a reset QEMU's passes the keyboard's own codes on (hw/input/pckbd.c,
+/// kbd_reset). Where there is none, writes go nowhere. Two accesses.
+template <machine Hardware>
+void prepare_keyboard(Hardware& hardware) {
+    constexpr u16 data = 0x60, command = 0x64;
+    constexpr u8 write_mode = 0x60;
+    constexpr u8 interrupt = 1u << 0, no_mouse = 1u << 5, translated = 1u << 6;
+    hardware.out8(command, write_mode);
+    hardware.out8(data, translated | no_mouse | interrupt);
 }
 
 /// What of the clock a reset does not set back: it runs, and counts 24 hours in BCD

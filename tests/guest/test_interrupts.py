@@ -3,7 +3,9 @@
 
 import pytest
 
-from harness.guest import boot, booted, linux_like, pvh_kernel
+from harness import report as reports
+from harness.guest import boot, booted, linux_like, pvh_kernel, write_kernel
+from harness.qemu import PAYLOAD_GOOD, Qemu
 
 WIDE = pytest.mark.wide
 KVM = pytest.mark.kvm
@@ -68,6 +70,22 @@ def test_lean_leaves_the_controllers_alone(tmp_path, machine):
     assert report.port[0x21] == 0 and report.port[0xA1] == 0
     assert report.apic[0xF0] == 0xFF
     assert report.apic[0x350] == report.apic[0x360] == 0x10000
+
+
+@pytest.mark.parametrize("accel", ACCELERATORS)
+@pytest.mark.parametrize("machine", ["pc", "q35", "isapc"])
+def test_keyboard(tmp_path, machine, accel):
+    """A key brings an interrupt and the IBM PC's code of it as it is pressed and as it is released.
+
+    Not the keyboard's own codes, 1c and f0 1c.
+    """
+    kernel = write_kernel(tmp_path, pvh_kernel(linux=False))
+    with Qemu(machine, ["-kernel", kernel, "-append", "brief key"], accel=accel) as vm:
+        vm.wait_until(lambda: vm.report.endswith(b"waiting key 1\n"), "word that it waits")
+        vm.qmp("send-key", keys=[{"type": "qcode", "data": "a"}])
+        assert vm.wait() == PAYLOAD_GOOD
+        report, = reports.parse(vm.report.decode("latin-1"))
+    assert report.values["key"] == {"1e": 1, "9e": 1}
 
 
 @pytest.mark.parametrize("machine", ["pc", "q35", "microvm"])

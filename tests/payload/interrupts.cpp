@@ -245,6 +245,19 @@ void report_timer() {
     }
 }
 
+// A key is one code as it is pressed and one as it is released.
+void report_key() {
+    constexpr u32 irq = 1, codes = 2;
+    constexpr u16 data = 0x60;
+    report::fact("waiting", "key", 1);
+    report::send();
+    for (u32 i = 0; i < codes; ++i) {
+        open_irq(irq);
+        const u32 count = wait_for(pic_vector(irq));
+        report_count("key", in8(data), count);
+    }
+}
+
 u32 read_config(u32 function, u32 offset) {
     out32(pci::address_port, 0x80000000 | function << 8 | offset);
     return in32(pci::data_port);
@@ -343,7 +356,8 @@ void report_virtio() {
 }  // namespace
 
 void report(const words& command_line) {
-    if (!command_line.has("timer") && !command_line.has("edu") && !command_line.has("virtio")) {
+    if (!command_line.has("timer") && !command_line.has("edu") && !command_line.has("virtio") &&
+        !command_line.has("key")) {
         return;
     }
     table_pointer before;
@@ -353,6 +367,9 @@ void report(const words& command_line) {
     mask_left = in8(first_pic + 1) | 1;  // but for the timer's
     if (command_line.has("timer")) {
         report_timer();
+    }
+    if (command_line.has("key")) {
+        report_key();
     }
     if (command_line.has("edu")) {
         report_edu();

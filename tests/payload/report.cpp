@@ -17,11 +17,6 @@ char buffer[capacity];
 u32 used;
 bool kept;
 
-void send() {
-    out8_string(report_port, buffer, used);
-    used = 0;
-}
-
 void character(char c) {
     if (used == capacity) {
         send();  // a kept report that is too long loses its beginning and so fails its test
@@ -34,6 +29,11 @@ void digit(u32 value) {
 }
 
 }  // namespace
+
+void send() {
+    out8_string(report_port, buffer, used);
+    used = 0;
+}
 
 void keep_in_memory() {
     kept = true;

@@ -21,7 +21,10 @@ void fact(const char* keyword, const char* name, u64 value);
 // "memory name address bytes"
 void memory(const char* name, u32 address, u32 size);
 
-// Sends what is not sent yet, then "end".
+// Sends what is not sent yet.
+void send();
+
+// The same, then "end".
 void finish();
 
 }  // namespace report

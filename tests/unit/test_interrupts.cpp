@@ -39,6 +39,14 @@ TEST(interrupts, of_virtio_mmio_are_level_triggered) {
     EXPECT_EQ(machine.log(), (access_log{"out8 0x4d0 0xe0", "out8 0x4d1 0x1e"}));
 }
 
+TEST(keyboard, is_translated) {
+    fake_machine machine;
+    machine.accept(0x60);
+    machine.accept(0x64);
+    hw::prepare_keyboard(machine);
+    EXPECT_EQ(machine.log(), (access_log{"out8 0x64 0x60", "out8 0x60 0x61"}));
+}
+
 TEST(clock, is_set_back) {
     fake_machine machine;
     machine.accept(0x70);
