@@ -156,12 +156,13 @@ def test_virtio_mmio(tmp_path, options, accel):
     assert report.port[0x4D0] == 0xE0 and report.port[0x4D1] == 0x1E
 
 
-@pytest.mark.parametrize("machine", ["pc", "q35"])
-def test_clock_after_a_guest_that_changed_it(tmp_path, machine):
+@pytest.mark.parametrize("machine, kind", [("pc", "cf9"), ("q35", "cf9"),
+                                           ("microvm,rtc=on,acpi=off", "triple")])
+def test_clock_after_a_guest_that_changed_it(tmp_path, machine, kind):
     """A reset of the machine leaves the clock's rate and format as a guest had them; the firmware
     does not."""
     with booted(tmp_path, machine, kernel=pvh_kernel(linux=False), boots=2,
-                words="brief clock boots=2 reboot=cf9") as two_boots:
+                words=f"brief clock boots=2 reboot={kind}") as two_boots:
         clocks = [report.values["clock"] for report in two_boots.reports]
     update_in_progress = 0x80
     assert [(c["a"] & ~update_in_progress, c["b"]) for c in clocks] == [(0x26, 0x02)] * 2
