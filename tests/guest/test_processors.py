@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from harness import execution, gdb, paths, sleeping
+from harness import debian_qemu, execution, gdb, paths, sleeping
 from harness.accesses import device_accesses
 from harness.guest import boot, booted, linux_like, pvh_kernel, sent_reports, write_kernel
 from harness.qemu import Qemu
 from harness.sentences import expect_sentence
+
+WIDE = pytest.mark.wide
 
 MACHINES = ["pc", "q35", "microvm"]
 FULL = ["-fw_cfg", "name=opt/org.mayfly/prepare,string=full"]
@@ -119,6 +121,21 @@ def test_x2apic_ids(tmp_path):
     check_complete(report, 288)
     assert max(p.apic_id for p in report.processors) == 287
     assert all(p.msr == report.processors[0].msr for p in report.processors)
+
+
+@WIDE
+@pytest.mark.parametrize("suite", ["trixie", "sid"])
+@pytest.mark.parametrize("machine, count", [("q35", 300), ("microvm", 288)])
+def test_x2apic_ids_by_newer_qemus(tmp_path, machine, count, suite):
+    """The same under TCG, whose x2APIC QEMU 7.2 has not yet."""
+    args = ["-smp", str(count), "-cpu", "qemu64,+x2apic", *FULL]
+    with booted(tmp_path, machine, args, words=f"brief processors={count:x}", timeout=300,
+                program=debian_qemu.program(suite)) as guest:
+        check_complete(guest.report, count)
+        assert max(p.apic_id for p in guest.report.processors) == count - 1
+        answers = int.from_bytes(guest.vm.read_memory(ANSWERS, 4), "little")
+        assert answers == count - 1, "the firmware has started them"
+        assert guest.vm.debug == ""
 
 
 def watched(log: Path) -> list[str]:
