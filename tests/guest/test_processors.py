@@ -6,12 +6,13 @@ and then by INIT and SIPI. An INIT clears the MTRRs under TCG (QEMU target/i386/
 do_cpu_init), so that what they were given shows under KVM, and under TCG in the log of QEMU.
 """
 
+import functools
 import tempfile
 from pathlib import Path
 
 import pytest
 
-from harness import debian_qemu, execution, gdb, paths, sleeping
+from harness import debian_qemu, execution, gdb, multiboot, paths, sleeping
 from harness.accesses import device_accesses
 from harness.guest import boot, booted, linux_like, pvh_kernel, sent_reports, write_kernel
 from harness.qemu import Qemu
@@ -23,6 +24,14 @@ MACHINES = ["pc", "q35", "microvm"]
 FULL = ["-fw_cfg", "name=opt/org.mayfly/prepare,string=full"]
 LEAN = ["-fw_cfg", "name=opt/org.mayfly/prepare,string=lean"]
 X2APIC = ["-device", "intel-iommu,intremap=on,eim=on"]
+
+# What has the processors prepared, by protocol: a kernel and what else must be asked for.
+KERNELS = {
+    "bzimage": (linux_like, FULL),
+    "pvh": (functools.partial(pvh_kernel, linux=False), []),
+    "multiboot": (lambda: multiboot.elf(multiboot.Program.reporting()), []),
+}
+ON_MACHINES = [(machine, protocol) for machine in MACHINES for protocol in KERNELS]
 
 # The page that the others begin in, and where they count themselves.
 START, ANSWERS = 0xEC000, 0xEC028
@@ -81,22 +90,23 @@ def test_unusual_topologies(tmp_path, topology):
     check_complete(boot(tmp_path, "q35", args, words=f"brief processors={count:x}"), count)
 
 
-@pytest.mark.parametrize("kernel", ["pvh", "linux"])
-@pytest.mark.parametrize("machine", MACHINES)
-def test_who_has_them_prepared(tmp_path, machine, kernel):
-    """A PVH kernel that is not Linux has, a Linux kernel has not and finds the page empty."""
-    image = pvh_kernel(linux=False) if kernel == "pvh" else linux_like()
+@pytest.mark.parametrize("machine, protocol", ON_MACHINES)
+def test_who_has_them_prepared(tmp_path, machine, protocol):
+    """A kernel that is not Linux has, a Linux kernel has not and finds the page empty."""
+    image = KERNELS[protocol][0]()
     with booted(tmp_path, machine, ["-smp", "2"], kernel=image, words="brief") as guest:
         page = guest.vm.read_memory(START, PAGE)
-        assert any(page) == (kernel == "pvh")
+        assert any(page) == (protocol != "bzimage")
 
 
 @pytest.mark.kvm
-@pytest.mark.parametrize("count", [2, 3, 16])
-@pytest.mark.parametrize("machine", MACHINES)
-def test_same_memory_types(tmp_path, machine, count):
+@pytest.mark.parametrize("machine, protocol, count", [
+    pytest.param(*names, count, marks=() if "bzimage" in names or count == 3 else WIDE)
+    for names in ON_MACHINES for count in (2, 3, 16)])
+def test_same_memory_types(tmp_path, machine, protocol, count):
     """KVM keeps MTRRs over an INIT: those of all processors are the boot processor's."""
-    report = start_all(tmp_path, machine, count, FULL, accel="kvm")
+    kernel, args = KERNELS[protocol]
+    report = start_all(tmp_path, machine, count, args, kernel=kernel(), accel="kvm")
     check_complete(report, count)
     first = split(report)[0].msr
     assert first[0x2FF] == 0xC06 and first[0x201] != 0
@@ -177,11 +187,12 @@ def check_memory_types(registers: dict[int, int], first: dict[int, int]) -> None
     assert all(index in written for index in first if 0x200 <= index < 0x210)
 
 
-@pytest.mark.parametrize("machine", MACHINES)
-def test_memory_types_in_the_log(tmp_path, machine):
+@pytest.mark.parametrize("machine, protocol", ON_MACHINES)
+def test_memory_types_in_the_log(tmp_path, machine, protocol):
     """Under TCG, that every processor is given the boot processor's, before the last INIT."""
-    first = boot(tmp_path, machine, FULL).msr
-    writes, _ = logged(tmp_path, machine, ["-smp", "4", *FULL])
+    kernel, args = KERNELS[protocol]
+    first = boot(tmp_path, machine, args, kernel=kernel()).msr
+    writes, _ = logged(tmp_path, machine, ["-smp", "4", *args], kernel=kernel())
     assert set(writes) == {1, 2, 3}
     for registers in writes.values():
         check_memory_types(registers, first)
