@@ -4,6 +4,7 @@
 import struct
 
 import pytest
+from test_interrupts import check_timer
 
 from harness import accesses, debian_qemu, layout, memory, pci, sleeping
 from harness.failure import complaint
@@ -201,6 +202,18 @@ def test_under_kvm(tmp_path, machine, prepare):
     boot, naps = sleeping.naps(tmp_path, machine, ["-m", "32M", "-fw_cfg", PREPARE + prepare,
                                                    *VIRTIO], count=2, accel="kvm")
     check_machine(boot, naps)
+
+
+@pytest.mark.parametrize("accel", ["tcg", pytest.param("kvm", marks=pytest.mark.kvm)])
+@pytest.mark.parametrize("machine", MACHINES)
+def test_timer_after_a_sleep(tmp_path, machine, accel):
+    """Its interrupt comes as it did after the boot, through the PIC and through the I/O APIC."""
+    boot, naps = sleeping.naps(tmp_path, machine, FULL, count=2, words="timer", accel=accel)
+    check_timer(boot)
+    check_machine(boot, naps)
+    for nap in naps:
+        assert (nap.report.port[0x21], nap.report.port[0xA1]) == (0xFA, 0xFF)
+        check_timer(nap.report)
 
 
 def woken(tmp_path, *words: str) -> list:

@@ -6,8 +6,8 @@
 // with `reboot=kind` boots n times (n hexadecimal), `scribble` spoils memory before each reboot,
 // `buses` reports every function of every PCI bus; `pcibios` asks the PCI BIOS, `timer`, `edu` and
 // `virtio` take interrupts, `realmode` asks the BIOS in real mode, `clock` reports the clock and
-// changes it. `sleeps=n` sleeps n times by ACPI S3 and reports again after each. `processors=n`
-// starts all n processors (n hexadecimal) and reports each.
+// changes it. `sleeps=n` sleeps n times by ACPI S3, reports and takes interrupts again after each.
+// `processors=n` starts all n processors (n hexadecimal) and reports each.
 #include "bios32.hpp"
 #include "buses.hpp"
 #include "handover.hpp"
@@ -170,6 +170,7 @@ extern "C" [[noreturn]] void payload_woken() {
     const words command_line(own_command_line);
     sleep::report_waking();
     report_machine(command_line);
+    interrupts::report(command_line);
     report::finish();
     sleep::by_word(command_line, given_rsdp);
     end(command_line);
