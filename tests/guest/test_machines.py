@@ -2,8 +2,13 @@
 """The same complete hand-over on every machine version and variant."""
 
 import pytest
+from test_interrupts import EDU_PLACES, check_edu, check_timer
+from test_pci import VIRTIO, check_as_qemu_has_it, devices
+from test_pci import check as check_tree
+from test_pci_bios import check_pci_bios
+from test_processors import check_complete
 
-from harness import acpi, layout, memory, mptable, multiboot, smbios
+from harness import acpi, layout, memory, mptable, multiboot, pci, pci_tables, smbios
 from harness.debian_qemu import machines, version
 from harness.failure import check_complaint
 from harness.guest import boot, booted, linux_like, pvh_kernel, write_kernel
@@ -50,6 +55,24 @@ def check(guest, with_acpi: bool = True, with_smbios: bool = True) -> None:
     assert guest.vm.debug == "", "the firmware said something on a good boot"
 
 
+PREPARED_CPUS = 3
+PREPARED_DEVICES = [*EDU_PLACES["behind a bridge"], *devices(*VIRTIO)]  # the bridge has its place
+PREPARED_WORDS = f"timer edu buses pcibios processors={PREPARED_CPUS}"
+
+
+def check_prepared(guest, chipset: str) -> None:
+    """What other guests than Linux have besides, on pc or q35 with these devices and words."""
+    report = guest.report
+    check_timer(report)
+    check_edu(report, chipset)
+    check_complete(report, PREPARED_CPUS)
+    check_pci_bios(report, 1)
+    tree = pci.Tree(report)
+    check_tree(tree, chipset, report)
+    check_as_qemu_has_it(tree, guest.vm)
+    pci_tables.check(tree, report)
+
+
 def is_known_by(newest: tuple, machine: str) -> bool:
     """Whether a QEMU of this version has the machine type."""
     *_, last = machine.split("-")
@@ -72,6 +95,16 @@ def test_versions(tmp_path, machine):
     """Layout, ACPI, SMBIOS and MP table on this version."""
     with booted(tmp_path, machine, ["-smp", "2"], initrd=bytes(10_000)) as guest:
         check(guest)
+
+
+@WIDE
+@pytest.mark.parametrize("machine", WITH_DMA)
+def test_versions_prepared_fully(tmp_path, machine):
+    """By multiboot also PCI and its BIOS, all CPUs, and interrupts by both controllers."""
+    with booted(tmp_path, machine, ["-smp", str(PREPARED_CPUS), *PREPARED_DEVICES],
+                kernel=PROTOCOLS["multiboot"](), words=PREPARED_WORDS) as guest:
+        check(guest)
+        check_prepared(guest, "q35" if "q35" in machine else "pc")
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
