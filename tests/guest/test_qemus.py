@@ -4,7 +4,11 @@
 import pytest
 from test_budget import COUNTS, SHARE_OF_QBOOT
 from test_failure import NO_KIND
-from test_machines import NO_DMA, PROTOCOLS, check, preparation
+from test_interrupts import check_timer
+from test_machines import (
+    NO_DMA, PREPARED_CPUS, PREPARED_DEVICES, PREPARED_WORDS, PROTOCOLS, check, check_prepared,
+    preparation)
+from test_processors import check_complete
 
 from harness import debian_qemu, paths, pvh
 from harness.accesses import by_device, device_accesses, guest_instructions
@@ -51,6 +55,30 @@ def test_hand_over(tmp_path, qemu, machine, protocol, prepare):
     with booted(tmp_path, machine, args, kernel=PROTOCOLS[protocol](), program=qemu,
                 initrd=bytes(10_000)) as guest:
         check(guest, with_acpi="acpi=off" not in machine, with_smbios="microvm" not in machine)
+
+
+@pytest.mark.wide
+@pytest.mark.parametrize("machine", ["pc", "q35"])
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_prepared_fully(tmp_path, qemu, machine, protocol):
+    """Also PCI and its BIOS, all CPUs, and interrupts by both controllers."""
+    args = ["-smp", str(PREPARED_CPUS), *PREPARED_DEVICES, *preparation("full")]
+    with booted(tmp_path, machine, args, kernel=PROTOCOLS[protocol](), program=qemu,
+                words=PREPARED_WORDS) as guest:
+        check(guest)
+        check_prepared(guest, machine)
+
+
+@pytest.mark.wide
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_microvm_prepared_fully(tmp_path, qemu, protocol):
+    """It has no ports for PCI, and all CPUs and the timer's interrupt by both controllers."""
+    args = ["-smp", str(PREPARED_CPUS), *preparation("full")]
+    with booted(tmp_path, "microvm,acpi=off,pit=on,pic=on", args, kernel=PROTOCOLS[protocol](),
+                program=qemu, words=f"timer processors={PREPARED_CPUS}") as guest:
+        check(guest, with_acpi=False, with_smbios=False)
+        check_timer(guest.report)
+        check_complete(guest.report, PREPARED_CPUS)
 
 
 def versions(qemu, chipset: str) -> dict[str, tuple]:
