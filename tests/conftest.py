@@ -17,8 +17,9 @@ KVM_DEVICE = "/dev/kvm"
 KVM_TRIALS = 2  # a busy host may be late once
 KVM_TRIAL_SECONDS = 20
 KVM_ANSWER = "MAYFLY_KVM_ANSWERS"  # the workers of xdist inherit what the first process found
-LEFT_OUT = "left out for want of KVM"  # how many tests, as a worker says it
-LEFT_OUT_BY_ALL = pytest.StashKey[int]()
+LEFT_OUT = "left out"  # by which name a worker says it
+
+left_out: set[str] = set()  # the tests that would have run if a payload ran under KVM
 
 
 def reports_under_kvm() -> bool:
@@ -49,8 +50,7 @@ def pytest_addoption(parser):
                      help="run the tests marked wide too, or only them")
 
 
-def pytest_configure(config):
-    config.stash[LEFT_OUT_BY_ALL] = 0
+def pytest_configure():
     if (KVM_ANSWER not in os.environ and paths.QBOOT.exists()
             and (paths.PAYLOADS / "payload.bin").exists()):
         os.environ[KVM_ANSWER] = kvm_answer()
@@ -81,10 +81,9 @@ def pytest_collection_modifyitems(config, items):
     choice = config.getoption("--wide")
     chosen = [i for i in items if is_chosen(i, choice)]
     able = [i for i in chosen if not is_without_kvm(i)]
-    left_out = len(chosen) - len(able)
-    config.stash[LEFT_OUT_BY_ALL] = left_out
+    left_out.update(i.nodeid for i in chosen if is_without_kvm(i))
     if hasattr(config, "workeroutput"):
-        config.workeroutput[LEFT_OUT] = left_out
+        config.workeroutput[LEFT_OUT] = sorted(left_out)
     dropped = set(items) - set(able)
     if dropped:
         config.hook.pytest_deselected(items=list(dropped))
@@ -94,8 +93,7 @@ def pytest_collection_modifyitems(config, items):
 @pytest.hookimpl(optionalhook=True)  # of xdist, whose workers collect the same each
 def pytest_testnodedown(node):
     output = getattr(node, "workeroutput", None) or {}
-    stash = node.config.stash
-    stash[LEFT_OUT_BY_ALL] = max(stash[LEFT_OUT_BY_ALL], output.get(LEFT_OUT, 0))
+    left_out.update(output.get(LEFT_OUT, []))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -124,10 +122,9 @@ def pytest_terminal_summary(terminalreporter, config):
         for name, value in report.user_properties:
             if name == "figures":
                 terminalreporter.write_line(value)
-    left_out = config.stash[LEFT_OUT_BY_ALL]
     if left_out:
         terminalreporter.write_line(
-            f"{said_of_kvm()}; {left_out} tests that need it are left out", yellow=True)
+            f"{said_of_kvm()}; {len(left_out)} tests that need it are left out", yellow=True)
     if is_whole_run(config):
         for name in coverage.unseen():
             terminalreporter.write_line(f"no test has seen the sentence `{name}`", red=True)
