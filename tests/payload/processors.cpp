@@ -31,8 +31,9 @@ constexpr u32 stack_size = 256;  // as in trampoline.S
 constexpr u32 most = 320;        // processors
 constexpr u32 most_registers = 36;
 
-// Time stamp ticks without a new processor.
+// Time stamp ticks without a new processor: some, and more for each that a busy host has to run.
 constexpr u64 patience = 1ull << 32;
+constexpr u64 patience_each = 1ull << 27;
 
 struct list {
     u32 indices[most_registers];
@@ -112,8 +113,9 @@ u64 ticks() {
 }
 
 void await(u32 count) {
+    const u64 most_ticks = patience + patience_each * count;
     u32 seen = 0;
-    for (u64 last = ticks(); seen < count && ticks() - last < patience;) {
+    for (u64 last = ticks(); seen < count && ticks() - last < most_ticks;) {
         asm volatile("pause");
         if (arrived != seen) {
             seen = arrived;
