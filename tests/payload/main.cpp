@@ -4,10 +4,10 @@
 // Words on the command line: `wait` keeps the guest halted instead of exiting, `keep` leaves the
 // report in memory, `brief` reports the hand-over only, `dump=address,size` adds memory, `boots=n`
 // with `reboot=kind` boots n times (n hexadecimal), `scribble` spoils memory before each reboot,
-// `buses` reports every function of every PCI bus; `pcibios` asks the PCI BIOS, `timer`, `edu` and
-// `virtio` take interrupts, `realmode` asks the BIOS in real mode, `clock` reports the clock and
-// changes it. `sleeps=n` sleeps n times by ACPI S3, reports and takes interrupts again after each.
-// `processors=n` starts all n processors (n hexadecimal) and reports each.
+// `buses` reports every function of every PCI bus; `pcibios` asks the PCI BIOS, `timer`, `edu`,
+// `key` and `virtio` take interrupts, `realmode` asks the BIOS in real mode, `clock` reports the
+// clock and changes it. `sleeps=n` sleeps n times by ACPI S3, reports and takes interrupts again
+// after each. `processors=n` starts all n processors (n hexadecimal) and reports each.
 #include "bios32.hpp"
 #include "buses.hpp"
 #include "handover.hpp"
