@@ -58,7 +58,8 @@ class function_scanner {
         config_.write_for_now(reg_command, 0);
         route_interrupt(here);
         set_up(identity);
-        if (header == 0 && device_class != isa_bridge) {  // which decodes what no other does
+        // An ISA bridge decodes what no other function does, so has no BARs.
+        if (header == 0 && device_class != isa_bridge) {
             add_bars(here, 6, reg_rom);
         } else if (header == 1) {
             config_.write_for_now(reg_buses, 0);  // no bus: 0 is the root's

@@ -40,9 +40,11 @@ LAST_MARK = {"bzimage": (LOADER_MARKS, 3), "pvh": (LOADER_MARKS, 4),
 CHIPSET = {"pc": {"pci-conf-idx", "pci-conf-data", "elcr"},
            "q35": {"pci-conf-idx", "pci-conf-data", "pcie-mmcfg-mmio", "elcr"},
            "microvm": set()}
-# What a full preparation sets besides.
-FULL = {"pic", "apic-msi", "rtc", "rtc-index"}
-# By what it asks before the first mark which machine this is; "io" is a port without a device.
+# What a full preparation sets besides; "io" is a port without a device.
+FULL = {"pc": {"pic", "apic-msi", "rtc", "rtc-index", "i8042-cmd", "i8042-data"}}
+FULL["q35"] = FULL["pc"]
+FULL["microvm"] = {"pic", "apic-msi", "rtc", "rtc-index", "io"}
+# By what it asks before the first mark which machine this is.
 ASKED = {"pc": {"pci-conf-idx", "rtc-index"}, "q35": {"pci-conf-idx", "rtc-index"},
          "microvm": {"io"}}
 ACPI_FILES = ["etc/table-loader", "etc/acpi/rsdp", "etc/acpi/tables"]
@@ -126,7 +128,7 @@ def test_marks_enclose_what_they_name(tmp_path, machine, protocol):
     # QEMU's own reset of the interrupt controllers is in the trace, too.
     assert written(steps[0]) - {"apic-msi"} == ASKED[machine]
     full = protocol == "multiboot"
-    assert written(steps[1]) == CHIPSET[machine] | (FULL if full else set())
+    assert written(steps[1]) == CHIPSET[machine] | (FULL[machine] if full else set())
     if not full:
         assert {a.device for a in steps[1].others} == CHIPSET[machine]
     assert [step.others for step in steps[2:]] == [[]] * len(steps[2:])
@@ -141,7 +143,7 @@ def test_preparing_fully_belongs_to_the_platform(tmp_path, machine):
     steps = traced(tmp_path, machine, [*device, *full, *trace("marks")]).steps
     assert steps[1].code == lean[1].code == 0x02
     assert len(steps[1].others) > len(lean[1].others)
-    assert written(steps[1]) == CHIPSET[machine] | FULL
+    assert written(steps[1]) == CHIPSET[machine] | FULL[machine]
     assert [step.others for step in steps[2:]] == [[]] * len(steps[2:])
 
 
